@@ -1,0 +1,19 @@
+//! Seawall's decisions, and nothing else: bytes and values in, values out.
+//!
+//! This crate opens no file and no socket, reads no clock and makes no random number, so that
+//! every decision is a function of what it was given. The modules stand in the order in which
+//! a request meets them.
+
+// 1 admit: may this address speak to us at all
+pub mod network;
+// 2 authenticate: the names an identity may have
+pub mod identity;
+// 3 parse: one strict reading of a request head, its target and its JSON body
+pub mod head;
+pub mod json;
+pub mod target;
+// 4 recognize: which Engine API operation this is
+pub mod operation;
+// 5 judge: what the identity's roles say to it
+pub mod policy;
+pub mod verdict;

@@ -1,0 +1,66 @@
+//! What a decision says: a [`Grant`], which is the only thing the gate can forward, or a
+//! [`Refusal`], which always names its rule and its reason.
+
+use crate::operation::Request;
+
+/// The answer of [`crate::policy::judge`]. A `Grant` owns the request it grants, so what is
+/// forwarded is what was judged.
+#[must_use]
+#[derive(Debug)]
+pub enum Verdict {
+    /// The request may be forwarded, exactly as the grant holds it.
+    Allow(Grant),
+    /// The request must not reach the engine.
+    Deny(Box<(Request, Refusal)>),
+}
+
+/// A judged request. Only [`crate::policy::judge`] makes one, and only a grant can be written
+/// to the engine: skipping the decision does not compile.
+#[must_use]
+#[derive(Debug)]
+pub struct Grant {
+    request: Request,
+    rule: &'static str,
+}
+
+impl Grant {
+    pub(crate) fn new(request: Request, rule: &'static str) -> Self {
+        Self { request, rule }
+    }
+
+    /// The request as it will be written to the engine.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// The id of the rule that allowed it, as `policy list` shows it (`viewer.read`).
+    pub fn rule(&self) -> &'static str {
+        self.rule
+    }
+}
+
+/// Why a request is not forwarded, for the client and for the record.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason} [rule {rule}]")]
+pub struct Refusal {
+    /// HTTP status for the client: 400 malformed, 403 refused, 413 too large, 431 head too
+    /// large. Never 401: `docker pull` would ask for a login.
+    pub status: u16,
+    /// Stable id of the rule that refused: `head.duplicate-content-length`, `route.unknown`,
+    /// `viewer.not-granted`.
+    pub rule: &'static str,
+    /// One clause in lower case without a final period; client input in backticks, escaped.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// A request that two parsers could read two ways, or that is no HTTP at all (400).
+    pub fn malformed(rule: &'static str, reason: impl Into<String>) -> Self {
+        Self { status: 400, rule, reason: reason.into() }
+    }
+
+    /// A well-formed request that may not pass (403).
+    pub fn forbidden(rule: &'static str, reason: impl Into<String>) -> Self {
+        Self { status: 403, rule, reason: reason.into() }
+    }
+}

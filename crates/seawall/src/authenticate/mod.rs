@@ -1,0 +1,68 @@
+//! Stage 3: who is this. Every door ends here, in an [`Authority`]: one identity, whichever way
+//! it came in.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use seawall_rules::policy::Permissions;
+
+use crate::audit::Subject;
+
+/// What a connection proved about itself, kept for as long as it lives so that it can be judged
+/// again under every later snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// A certificate of our own CA.
+    Certificate {
+        /// Its serial, big endian.
+        serial: Vec<u8>,
+        /// SHA-256 of its DER.
+        fingerprint: [u8; 32],
+        /// End of its validity.
+        not_after: SystemTime,
+    },
+    /// A certificate of the outside CA.
+    OutsideCertificate(Box<OutsideCertificate>),
+    /// A Unix listener that names its identity.
+    Socket {
+        /// The identity's name.
+        identity: String,
+        /// The peer's uid.
+        uid: u32,
+    },
+}
+
+/// The fields of an outside CA's certificate by which it may be matched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as in the certificate")]
+pub struct OutsideCertificate {
+    pub issuer: String,
+    pub subject: String,
+    pub cn: Option<String>,
+    pub dns: Vec<String>,
+    pub uri: Vec<String>,
+    /// SHA-256 of the SubjectPublicKeyInfo.
+    pub spki: [u8; 32],
+    /// Big endian.
+    pub serial: Vec<u8>,
+    pub not_after: SystemTime,
+}
+
+/// What a credential may do under one snapshot.
+#[derive(Debug)]
+pub struct Authority {
+    /// Who, for the record and for messages.
+    pub subject: Subject,
+    /// One entry an operation.
+    pub permissions: Arc<Permissions>,
+    /// Set where the connection is let in but nothing is granted (an outside certificate that
+    /// matches no identity): the text of every 403, which says how to grant it.
+    pub ungranted: Option<String>,
+    /// End of the credential; open streams are cut then.
+    pub not_after: Option<SystemTime>,
+}
+
+/// The credential opens nothing (any more): unknown, revoked, expired, wrong network.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Ended(pub String);

@@ -1,0 +1,155 @@
+//! The configuration: `file` is what was typed, this is what it means, ready to use.
+//! Turning one into the other is where every complaint is made.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use seawall_rules::head::HeadLimits;
+use seawall_rules::network::Networks;
+use seawall_rules::policy::Role;
+use seawall_rules::target::ApiVersion;
+
+/// A whole, valid configuration. Immutable; a reload makes a new one.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the gate listens.
+    pub listen: Vec<Listen>,
+    /// The engine behind the gate.
+    pub upstream: Upstream,
+    /// Requests for an older API version are refused.
+    pub min_api: ApiVersion,
+    /// Who may connect at all.
+    pub networks: Networks,
+    /// The server's side of TLS.
+    pub tls: Tls,
+    /// Bounds, each with a metric.
+    pub limits: Limits,
+    /// The audit trail.
+    pub audit: Audit,
+    /// The admin socket and the metrics listener.
+    pub admin: Admin,
+}
+
+/// One listener.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// `tcp://ADDR:PORT`: mutual TLS.
+    Tcp(SocketAddr),
+    /// `fd://` or `fd://NAME`: sockets passed by systemd; the TLS rules hold for what they are.
+    Fd(Option<String>),
+    /// `unix:///PATH` with the identity its clients are.
+    Unix {
+        /// The socket's path.
+        path: PathBuf,
+        /// The identity every client of this socket is.
+        identity: String,
+    },
+}
+
+/// The engine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upstream {
+    /// `unix:///var/run/docker.sock`.
+    Unix(PathBuf),
+    /// `tcp://host:2376` with `[upstream_tls]`.
+    Tls {
+        /// `host:port`.
+        address: String,
+        /// Name the engine's certificate must carry.
+        server_name: String,
+        /// Its CA, and our certificate and key for it (PEM files).
+        ca: PathBuf,
+        /// Our client certificate.
+        cert: PathBuf,
+        /// Our client key.
+        key: PathBuf,
+    },
+}
+
+/// The server's side of TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Accept TLS 1.2 as well (`min_version = "1.2"`).
+    pub allow_tls12: bool,
+    /// Names and addresses for the gate's own certificate.
+    pub hostnames: Vec<String>,
+    /// Certificates made elsewhere (`--tlscacert`, `--tlscert`, `--tlskey`); else our own CA.
+    pub outside: Option<OutsideTls>,
+}
+
+/// Certificates of an outside CA, as dockerd's flags name them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutsideTls {
+    /// `--tlscacert`: the CA that signs clients.
+    pub ca: PathBuf,
+    /// `--tlscert`.
+    pub cert: PathBuf,
+    /// `--tlskey`.
+    pub key: PathBuf,
+    /// CRLs of that CA; expired ones refuse everybody.
+    pub crl: Option<PathBuf>,
+    /// `--default-role`: role of certificates that match no identity.
+    pub default_role: Option<Role>,
+}
+
+/// Bounds. Every one has a default, a config key under `[limits]`, a metric and a test.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is documented with its key in `file`")]
+pub struct Limits {
+    pub connections: usize,
+    pub connections_per_address: usize,
+    pub connections_per_identity: usize,
+    pub head: HeadLimits,
+    pub body_bytes: usize,
+    pub handshake: Duration,
+    pub request_head: Duration,
+    /// Between requests on a kept-alive connection, and for a stalled non-stream exchange.
+    pub idle: Duration,
+    pub connect_engine: Duration,
+    pub drain: Duration,
+}
+
+/// What happens when a record cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Serve on, and say so loudly.
+    Continue,
+    /// Refuse every request until it can be written again.
+    Deny,
+}
+
+/// When a record is on disk, beyond being written to the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// fsync before each request goes on.
+    Always,
+    /// fsync every 100 ms while there is something to sync.
+    Batched,
+}
+
+/// The audit trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audit {
+    /// Folder of the segments.
+    pub dir: PathBuf,
+    /// What a failure to record means.
+    pub on_failure: OnFailure,
+    /// When records reach the disk.
+    pub sync: Sync,
+    /// Bytes after which a segment is closed and a new one begun.
+    pub segment_bytes: u64,
+    /// Bytes of closed segments kept; older ones are removed under a signed tombstone.
+    pub keep_bytes: u64,
+    /// A command that gets each signed head on standard input.
+    pub anchor: Vec<String>,
+}
+
+/// The admin socket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Admin {
+    /// Unix socket, 0600; default `STATE/admin.sock`.
+    pub socket: PathBuf,
+    /// An extra listener that serves `GET /metrics` only; none by default.
+    pub metrics: Option<SocketAddr>,
+}
