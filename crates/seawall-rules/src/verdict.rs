@@ -24,6 +24,7 @@ pub struct Grant {
 }
 
 impl Grant {
+    #[expect(dead_code, reason = "judge is written beside this")]
     pub(crate) fn new(request: Request, rule: &'static str) -> Self {
         Self { request, rule }
     }

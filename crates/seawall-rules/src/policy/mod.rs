@@ -24,6 +24,15 @@ impl Role {
             _ => None,
         }
     }
+
+    /// Its name, as `--role` takes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Admin => "admin",
+            Self::Operator => "operator",
+            Self::Viewer => "viewer",
+        }
+    }
 }
 
 /// What one identity may do: one entry an operation, made once from its roles.

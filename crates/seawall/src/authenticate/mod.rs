@@ -1,9 +1,15 @@
 //! Stage 3: who is this. Every door ends here, in an [`Authority`]: one identity, whichever way
 //! it came in.
 
+mod certificate;
+pub mod identities;
+pub mod tls;
+
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use data_encoding::HEXLOWER;
 use seawall_rules::policy::Permissions;
 
 use crate::audit::Subject;
@@ -45,7 +51,33 @@ pub struct OutsideCertificate {
     pub spki: [u8; 32],
     /// Big endian.
     pub serial: Vec<u8>,
+    /// SHA-256 of the DER.
+    pub fingerprint: [u8; 32],
     pub not_after: SystemTime,
+}
+
+impl Credential {
+    /// When it stops to prove anything.
+    pub fn not_after(&self) -> Option<SystemTime> {
+        match self {
+            Self::Certificate { not_after, .. } => Some(*not_after),
+            Self::OutsideCertificate(outside) => Some(outside.not_after),
+            Self::Socket { .. } => None,
+        }
+    }
+}
+
+/// As it stands in the record: `cert:SERIAL`, `outside-cert:SERIAL`, `uid:N`.
+impl fmt::Display for Credential {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Certificate { serial, .. } => write!(f, "cert:{}", HEXLOWER.encode(serial)),
+            Self::OutsideCertificate(outside) => {
+                write!(f, "outside-cert:{}", HEXLOWER.encode(&outside.serial))
+            }
+            Self::Socket { uid, .. } => write!(f, "uid:{uid}"),
+        }
+    }
 }
 
 /// What a credential may do under one snapshot.

@@ -1,0 +1,183 @@
+//! Who is who under one snapshot: from what a connection proved to what it may do.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use data_encoding::HEXLOWER;
+use rustls::CertificateError;
+use rustls::pki_types::CertificateDer;
+use seawall_rules::policy::{Permissions, Role};
+
+use super::{Authority, Credential, Ended, OutsideCertificate, certificate};
+use crate::audit::Subject;
+use crate::state::{Certificate, Identity, Match};
+
+/// Every identity that may enter, found by what it proves.
+#[derive(Debug, Default)]
+pub struct Identities {
+    by_certificate: HashMap<[u8; 32], (Arc<Member>, Certificate)>,
+    by_match: Vec<(Match, Arc<Member>)>,
+    by_name: HashMap<String, Arc<Member>>,
+    /// What certificates of the outside CA that match nobody may do (`--default-role`).
+    default: Option<(Role, Arc<Permissions>)>,
+}
+
+#[derive(Debug)]
+struct Member {
+    identity: Identity,
+    roles: String,
+    permissions: Arc<Permissions>,
+}
+
+impl Identities {
+    /// Compiles every identity's roles into its table. Roles this version does not know grant
+    /// nothing.
+    pub fn new(identities: Vec<Identity>, default: Option<Role>) -> Self {
+        let mut index = Self {
+            default: default.map(|role| (role, Arc::new(Permissions::compile(&[role])))),
+            ..Self::default()
+        };
+        for identity in identities.into_iter().filter(|identity| identity.revoked.is_none()) {
+            let roles: Vec<Role> =
+                identity.roles.iter().filter_map(|role| Role::named(role)).collect();
+            let member = Arc::new(Member {
+                roles: identity.roles.join(","),
+                permissions: Arc::new(Permissions::compile(&roles)),
+                identity,
+            });
+            let live = member.identity.certificates.iter().filter(|held| held.revoked.is_none());
+            for held in live {
+                index.by_certificate.insert(held.fingerprint, (member.clone(), held.clone()));
+            }
+            for rule in &member.identity.matches {
+                index.by_match.push((rule.clone(), member.clone()));
+            }
+            index.by_name.insert(member.identity.name.to_string(), member);
+        }
+        index
+    }
+
+    /// Whether this certificate of our own CA is on record and not revoked.
+    pub(super) fn knows(&self, leaf: &CertificateDer<'_>) -> bool {
+        self.by_certificate.contains_key(&certificate::fingerprint(leaf))
+    }
+
+    /// What a verified certificate proves.
+    pub(super) fn credential(
+        &self,
+        leaf: &CertificateDer<'_>,
+    ) -> Result<Credential, CertificateError> {
+        let fingerprint = certificate::fingerprint(leaf);
+        Ok(match self.by_certificate.get(&fingerprint) {
+            Some((_, held)) => Credential::Certificate {
+                serial: held.serial.clone(),
+                fingerprint,
+                not_after: held.not_after,
+            },
+            None => Credential::OutsideCertificate(Box::new(certificate::outside(leaf)?)),
+        })
+    }
+
+    /// The name of the identity a credential is now, if it is one.
+    pub fn name(&self, credential: &Credential) -> Option<&str> {
+        self.member(credential).map(|member| member.identity.name.as_str())
+    }
+
+    /// What a credential may do at `now` from `peer`.
+    ///
+    /// # Errors
+    /// [`Ended`] when it opens nothing (any more).
+    pub fn authorize(
+        &self,
+        credential: &Credential,
+        peer: IpAddr,
+        now: SystemTime,
+    ) -> Result<Authority, Ended> {
+        let not_after = credential.not_after();
+        if not_after.is_some_and(|end| end <= now) {
+            return Err(Ended("the certificate has expired".to_owned()));
+        }
+        let Some(member) = self.member(credential) else {
+            return match credential {
+                Credential::OutsideCertificate(outside) => Ok(self.unmatched(outside)),
+                Credential::Certificate { .. } | Credential::Socket { .. } => {
+                    Err(Ended("the identity or its certificate was revoked".to_owned()))
+                }
+            };
+        };
+        let identity = &member.identity;
+        if !identity.admits(peer) {
+            return Err(Ended(format!("{} may not connect from {peer}", identity.name)));
+        }
+        Ok(Authority {
+            subject: Subject {
+                id: Some(identity.id.0.clone()),
+                name: identity.name.to_string(),
+                roles: member.roles.clone(),
+                credential: credential.to_string(),
+            },
+            permissions: member.permissions.clone(),
+            ungranted: None,
+            not_after,
+        })
+    }
+
+    fn member(&self, credential: &Credential) -> Option<&Arc<Member>> {
+        match credential {
+            Credential::Certificate { fingerprint, .. } => {
+                self.by_certificate.get(fingerprint).map(|(member, _)| member)
+            }
+            Credential::OutsideCertificate(outside) => self
+                .by_match
+                .iter()
+                .find(|(rule, _)| rule.matches(outside))
+                .map(|(_, member)| member),
+            Credential::Socket { identity, .. } => self.by_name.get(identity),
+        }
+    }
+
+    /// A verified certificate of the outside CA that is no identity: it may finish the handshake,
+    /// so that the person behind it is told how to be let in.
+    fn unmatched(&self, outside: &OutsideCertificate) -> Authority {
+        let name = format!("{}/{}", outside.issuer, outside.subject);
+        let how = match (&outside.cn, outside.uri.first()) {
+            (_, Some(uri)) => format!("uri={uri}"),
+            (Some(cn), None) => format!("cn={cn}"),
+            (None, None) => format!("spki={}", HEXLOWER.encode(&outside.spki)),
+        };
+        let ungranted = format!(
+            "the certificate `{}` is valid but belongs to no identity; on the gate's host, run: \
+             seawall identity add NAME --role viewer --match '{how}'",
+            outside.subject.escape_debug()
+        );
+        let (roles, permissions, ungranted) = match &self.default {
+            Some((role, permissions)) => (role.as_str().to_owned(), permissions.clone(), None),
+            None => (String::new(), Arc::new(Permissions::compile(&[])), Some(ungranted)),
+        };
+        Authority {
+            subject: Subject {
+                id: None,
+                name,
+                roles,
+                credential: Credential::OutsideCertificate(Box::new(outside.clone())).to_string(),
+            },
+            permissions,
+            ungranted,
+            not_after: Some(outside.not_after),
+        }
+    }
+}
+
+impl Match {
+    /// Whether a certificate of an outside CA is meant.
+    fn matches(&self, outside: &OutsideCertificate) -> bool {
+        match self {
+            Self::Cn(cn) => outside.cn.as_ref() == Some(cn),
+            Self::Dns(dns) => outside.dns.iter().any(|name| name.eq_ignore_ascii_case(dns)),
+            Self::Uri(uri) => outside.uri.contains(uri),
+            Self::Spki(spki) => outside.spki == *spki,
+        }
+    }
+}
