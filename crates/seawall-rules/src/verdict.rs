@@ -7,6 +7,7 @@ use crate::operation::Request;
 /// forwarded is what was judged.
 #[must_use]
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "allowing is the common case and stays unboxed")]
 pub enum Verdict {
     /// The request may be forwarded, exactly as the grant holds it.
     Allow(Grant),
@@ -24,7 +25,6 @@ pub struct Grant {
 }
 
 impl Grant {
-    #[expect(dead_code, reason = "judge is written beside this")]
     pub(crate) fn new(request: Request, rule: &'static str) -> Self {
         Self { request, rule }
     }

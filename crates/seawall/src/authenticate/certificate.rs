@@ -10,12 +10,12 @@ use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 use super::OutsideCertificate;
 
 /// SHA-256 of the DER: names one certificate.
-pub fn fingerprint(leaf: &CertificateDer<'_>) -> [u8; 32] {
+pub(super) fn fingerprint(leaf: &CertificateDer<'_>) -> [u8; 32] {
     sha256(leaf)
 }
 
 /// Whether the extended key usage names client authentication (RFC 5280 section 4.2.1.12).
-pub fn client_auth(leaf: &CertificateDer<'_>) -> bool {
+pub(super) fn client_auth(leaf: &CertificateDer<'_>) -> bool {
     X509Certificate::from_der(leaf).is_ok_and(|(_, certificate)| {
         certificate
             .extended_key_usage()
@@ -27,7 +27,7 @@ pub fn client_auth(leaf: &CertificateDer<'_>) -> bool {
 ///
 /// # Errors
 /// [`CertificateError::BadEncoding`] when it does not parse.
-pub fn outside(leaf: &CertificateDer<'_>) -> Result<OutsideCertificate, CertificateError> {
+pub(super) fn outside(leaf: &CertificateDer<'_>) -> Result<OutsideCertificate, CertificateError> {
     let (_, certificate) =
         X509Certificate::from_der(leaf).map_err(|_| CertificateError::BadEncoding)?;
     let names = certificate
