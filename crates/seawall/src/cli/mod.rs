@@ -1,10 +1,24 @@
 //! The command line: one file a command; each gives its `Args` and a `run`.
+//!
+//! A new command is three lines here: its module, its variant of [`Command`], its place in
+//! [`GROUPS`]; and one in `docs/reference/commands.md`, which a test writes.
 
+mod completions;
+mod man;
 pub mod report;
 
+#[cfg(test)]
+mod reference;
+
 use std::ffi::OsString;
+use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use report::Error;
 
 /// What every command gets: the files it works on and how it should answer.
 #[derive(Clone, Debug)]
@@ -13,13 +27,251 @@ pub struct Context {
     pub config_file: PathBuf,
     /// `--state`, or the default for this user.
     pub state_dir: PathBuf,
-    /// `--json` where a listing takes it.
+    /// Whether the command that runs has a `--json` among its own `Args`, and it was given.
     pub json: bool,
 }
 
 /// Runs the command line and returns its exit code: 0 done, 1 refused or failed, 2 wrong usage
 /// or bad config, 3 found something.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let _ = args.into_iter();
-    ExitCode::from(2)
+    let parsed = command().try_get_matches_from(args).and_then(|matches| {
+        Ok((CommandLine::from_arg_matches(&matches)?, asks_for_json(&matches)))
+    });
+    let (line, json) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            // Nowhere is left to complain to when the terminal itself is gone.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
+        }
+    };
+    match line.globals.context(json).and_then(|context| line.command.run(&context)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Nowhere is left to complain to when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+/// The whole command tree, for parsing and for everything that is generated from it.
+pub(crate) fn command() -> clap::Command {
+    let command = CommandLine::command();
+    let list = grouped_list(&command);
+    command.before_help(list)
+}
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "seawall",
+    version,
+    about = "The secure front door for remote Docker daemons",
+    help_template = "{about}\n\nUsage: {usage}\n\n{before-help}\nOptions:\n{options}{after-help}",
+    after_help = "Start here, on the Docker host:\n  sudo seawall up\n\n\
+        `seawall COMMAND --help` explains a command, with an example.",
+    disable_help_subcommand = true,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+struct CommandLine {
+    #[command(flatten)]
+    globals: Globals,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, clap::Args)]
+struct Globals {
+    /// The configuration
+    ///
+    /// Default: /etc/seawall/seawall.toml for root, $XDG_CONFIG_HOME/seawall/seawall.toml for
+    /// everybody else.
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Global options")]
+    config: Option<PathBuf>,
+    /// The folder of identities, keys and the audit trail
+    ///
+    /// Default: /var/lib/seawall for root, $XDG_STATE_HOME/seawall for everybody else.
+    #[arg(long, global = true, value_name = "DIR", help_heading = "Global options")]
+    state: Option<PathBuf>,
+    /// What is logged to standard error: error, warn, info, debug, trace
+    ///
+    /// Also SEAWALL_LOG. The log is for people on a terminal and JSON lines otherwise.
+    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Global options")]
+    log_level: Option<LogLevel>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+#[value(rename_all = "lower")]
+enum LogLevel {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Completions(completions::Args),
+    Man(man::Args),
+}
+
+impl Command {
+    fn run(self, context: &Context) -> Result<(), Error> {
+        match self {
+            Self::Completions(args) => completions::run(context, args),
+            Self::Man(args) => man::run(context, args),
+        }
+    }
+}
+
+/// The order of `seawall --help`; a test holds it complete.
+const GROUPS: &[(&str, &[&str])] = &[
+    ("Run the gate", &["up", "serve", "reload"]),
+    ("Say who may enter", &["identity", "revoke", "ca"]),
+    ("Enter", &["join", "renew"]),
+    ("See what it does", &["status", "sessions", "policy", "log"]),
+    ("Look after it", &["backup", "restore", "completions", "man"]),
+];
+
+fn grouped_list(command: &clap::Command) -> String {
+    let mut list = String::new();
+    for (title, names) in GROUPS {
+        let found: Vec<_> = names.iter().filter_map(|name| command.find_subcommand(name)).collect();
+        if found.is_empty() {
+            continue;
+        }
+        list += &format!("{title}:\n");
+        for subcommand in found {
+            let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
+            list += &format!("  {:<12} {about}\n", subcommand.get_name());
+        }
+        list.push('\n');
+    }
+    list.truncate(list.trim_end().len());
+    list.push('\n');
+    list
+}
+
+/// Whether the innermost subcommand has a `--json` and it is set.
+fn asks_for_json(matches: &ArgMatches) -> bool {
+    match matches.subcommand() {
+        Some((_, inner)) => asks_for_json(inner),
+        None => matches!(matches.try_get_one::<bool>("json"), Ok(Some(true))),
+    }
+}
+
+impl Globals {
+    fn context(self, json: bool) -> Result<Context, Error> {
+        start_log(self.log_level)?;
+        Ok(Context {
+            config_file: absolute(self.config.map_or_else(default_config_file, Ok)?)?,
+            state_dir: absolute(self.state.map_or_else(default_state_dir, Ok)?)?,
+            json,
+        })
+    }
+}
+
+/// Where this user's configuration is when `--config` is not given.
+///
+/// # Errors
+/// [`report::Kind::Usage`] when the user has no home directory.
+pub(crate) fn default_config_file() -> Result<PathBuf, Error> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok("/etc/seawall/seawall.toml".into());
+    }
+    Ok(xdg("XDG_CONFIG_HOME", ".config")?.join("seawall/seawall.toml"))
+}
+
+fn default_state_dir() -> Result<PathBuf, Error> {
+    if nix::unistd::geteuid().is_root() {
+        return Ok("/var/lib/seawall".into());
+    }
+    Ok(xdg("XDG_STATE_HOME", ".local/state")?.join("seawall"))
+}
+
+/// A base directory (XDG Base Directory Specification 0.8: relative values are ignored).
+fn xdg(variable: &str, beneath_home: &str) -> Result<PathBuf, Error> {
+    let set = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    set(variable)
+        .or_else(|| Some(set("HOME")?.join(beneath_home)))
+        .ok_or_else(|| Error::usage("cannot tell where your files are: HOME is not set"))
+        .map_err(|error| error.hint("set HOME, or give both --config FILE and --state DIR"))
+}
+
+fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
+    std::path::absolute(&path)
+        .map_err(|error| Error::usage(format!("cannot use `{}`: {error}", path.display())))
+}
+
+/// The log of what runs, to standard error: for a person on a terminal, JSON otherwise.
+fn start_log(level: Option<LogLevel>) -> Result<(), Error> {
+    let filter = match (level, std::env::var("SEAWALL_LOG")) {
+        (Some(level), _) => EnvFilter::new(format!("{level:?}").to_lowercase()),
+        (None, Ok(filter)) if !filter.is_empty() => EnvFilter::try_new(&filter).map_err(|_| {
+            Error::usage(format!("SEAWALL_LOG is `{}`", filter.escape_debug()))
+                .hint("use error, warn, info, debug or trace")
+        })?,
+        (None, _) => EnvFilter::new("info"),
+    };
+    let terminal = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Already set only where tests run several commands in one process.
+    let _ = if terminal {
+        let colors = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        log.with_target(false).with_ansi(colors).try_init()
+    } else {
+        log.json().flatten_event(true).try_init()
+    };
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_tree_is_consistent() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_a_group_and_a_one_line_description() {
+        for subcommand in command().get_subcommands() {
+            let name = subcommand.get_name();
+            assert!(
+                GROUPS.iter().any(|(_, names)| names.contains(&name)),
+                "`{name}` is in no group of `seawall --help`"
+            );
+            let about = subcommand.get_about().expect("a description").to_string();
+            assert!(!about.contains('\n') && !about.ends_with('.'), "`{name}`: {about:?}");
+        }
+    }
+
+    #[test]
+    fn every_command_shows_an_example() {
+        for subcommand in command().get_subcommands() {
+            let name = subcommand.get_name();
+            let after = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                after.starts_with("Example") && after.contains(&format!("seawall {name}")),
+                "`seawall {name} --help` must end with an example (`after_help`): {after:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn wrong_usage_names_the_nearest_command() {
+        let error = command().try_get_matches_from(["seawall", "completion"]).unwrap_err();
+        insta::assert_snapshot!(error.render(), @"
+        error: unrecognized subcommand 'completion'
+
+          tip: a similar subcommand exists: 'completions'
+
+        Usage: seawall [OPTIONS] <COMMAND>
+
+        For more information, try '--help'.
+        ");
+    }
 }

@@ -1,6 +1,7 @@
 //! Errors as the person at the terminal sees them: what, why, what to do, and an exit code.
 
 use std::fmt;
+use std::io::Write as _;
 
 /// Who has to act; decides the exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,18 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+/// Writes data to standard output. A reader that has gone away (`| head`) is no error.
+///
+/// # Errors
+/// [`Kind::Failed`] when it cannot be written.
+pub fn print(data: impl AsRef<[u8]>) -> Result<(), Error> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(data.as_ref()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.doing(|| "write to standard output".to_owned()),
+    }
+}
 
 /// Adds what was being done to an I/O error, where it is known.
 pub trait Doing<T> {
