@@ -9,6 +9,7 @@ pub mod network;
 // 2 authenticate: the names an identity may have
 pub mod identity;
 // 3 parse: one strict reading of a request head, its target and its JSON body
+pub mod escape;
 pub mod head;
 pub mod json;
 pub mod target;
