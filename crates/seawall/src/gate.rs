@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use tokio_util::sync::CancellationToken;
 
 use crate::audit::Trail;
 use crate::authenticate::{Authority, Credential, Ended};
 use crate::config::Config;
+use crate::engine::Engine;
 use crate::metrics::Metrics;
 use crate::sessions::Sessions;
 
@@ -21,6 +23,9 @@ pub struct Gate {
     pub trail: Trail,
     /// Counters.
     pub metrics: Metrics,
+    /// Cancelled when the gate stops taking requests: idle connections close, others after the
+    /// exchange they are in.
+    pub draining: CancellationToken,
 }
 
 /// Configuration and identities at one moment; a request is judged by one snapshot only.
@@ -30,6 +35,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The configuration in force.
     pub config: Arc<Config>,
+    /// The way to the engine of this configuration.
+    pub engine: Arc<Engine>,
 }
 
 impl Snapshot {
