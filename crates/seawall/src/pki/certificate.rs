@@ -1,4 +1,4 @@
-//! Reading certificates: ours and other people's.
+//! Reading certificates that are given to us: CAs, and what we have just signed.
 
 use std::time::{Duration, SystemTime};
 
@@ -11,7 +11,6 @@ use x509_parser::time::ASN1Time;
 use x509_parser::x509::X509Name;
 
 use super::Error;
-use crate::authenticate::OutsideCertificate;
 
 /// What there is to know about a certificate without trusting it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,43 +66,6 @@ impl Facts {
             signs: certificate.is_ca() && usage.is_none_or(|usage| usage.value.key_cert_sign()),
         })
     }
-}
-
-/// The fields of an outside CA's client certificate by which it may be matched. The chain is
-/// checked elsewhere; here the certificate must say that it is for clients.
-///
-/// # Errors
-/// [`Error::NotACertificate`]; [`Error::NotForClients`] without an explicit clientAuth usage.
-pub fn outside_certificate(der: &[u8]) -> Result<OutsideCertificate, Error> {
-    let certificate = parse(der)?;
-    let usage = certificate.extended_key_usage().map_err(|_| Error::NotACertificate)?;
-    if !usage.is_some_and(|usage| usage.value.client_auth) {
-        return Err(Error::NotForClients);
-    }
-    let mut names = certificate.subject().iter_common_name();
-    // A subject with two common names has none that could be meant.
-    let cn = match (names.next(), names.next()) {
-        (Some(cn), None) => cn.as_str().ok().map(str::to_owned),
-        _ => None,
-    };
-    let (mut dns, mut uri) = (Vec::new(), Vec::new());
-    for name in general_names(&certificate) {
-        match name {
-            GeneralName::DNSName(name) => dns.push((*name).to_owned()),
-            GeneralName::URI(name) => uri.push((*name).to_owned()),
-            _ => {}
-        }
-    }
-    Ok(OutsideCertificate {
-        issuer: shown(certificate.issuer()),
-        subject: shown(certificate.subject()),
-        cn,
-        dns,
-        uri,
-        spki: sha256(certificate.public_key().raw),
-        serial: serial(&certificate),
-        not_after: moment(certificate.validity().not_after),
-    })
 }
 
 /// SHA-256.
@@ -188,6 +150,5 @@ mod tests {
     fn what_is_no_certificate_is_refused() {
         assert_eq!(Facts::from_pem("hello").unwrap_err(), Error::NotACertificate);
         assert_eq!(Facts::from_der(b"\x30\x00").unwrap_err(), Error::NotACertificate);
-        assert_eq!(outside_certificate(b"").unwrap_err(), Error::NotACertificate);
     }
 }

@@ -17,7 +17,7 @@ mod key;
 use std::time::{Duration, SystemTime};
 
 pub use ca::{Ca, Issued};
-pub use certificate::{Facts, colons, outside_certificate, sha256};
+pub use certificate::{Facts, colons, sha256};
 pub use crl::{Crl, Reason, RevokedSerial};
 pub use key::{Key, PublicKey};
 
@@ -60,9 +60,6 @@ pub enum Error {
     /// Not PEM, or not a PKCS#10 request.
     #[error("this is not a PEM certificate request")]
     NotARequest,
-    /// The extended key usage is missing or lacks clientAuth.
-    #[error("the certificate is not for clients: its extendedKeyUsage lacks clientAuth")]
-    NotForClients,
     /// A host name or address that cannot stand in a certificate.
     #[error("`{}` is neither a host name nor an IP address", .0.escape_debug())]
     NotAHostname(String),
