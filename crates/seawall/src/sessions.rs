@@ -14,7 +14,7 @@ use crate::authenticate::{Authority, Credential};
 #[derive(Debug)]
 pub struct Session {
     /// Random; the first half of its requests' ids.
-    pub id: u32,
+    pub id: u64,
     /// From where.
     pub peer: SocketAddr,
     /// When it was authenticated.
@@ -51,15 +51,10 @@ pub struct Doing {
 }
 
 impl Session {
-    /// A session of its own, not yet registered.
-    pub fn new(
-        id: u32,
-        peer: SocketAddr,
-        credential: Credential,
-        authority: Arc<Authority>,
-    ) -> Self {
+    /// A session with a fresh random id, not yet registered.
+    pub fn new(peer: SocketAddr, credential: Credential, authority: Arc<Authority>) -> Self {
         Self {
-            id,
+            id: random_id(),
             peer,
             since: SystemTime::now(),
             credential,
@@ -116,17 +111,39 @@ impl Session {
     }
 }
 
+/// 48 bits: short enough to read aloud, and no two connections of a gate's life share one.
+fn random_id() -> u64 {
+    let mut bytes = [0; 8];
+    // aws-lc's generator cannot fail once the process runs; were it to, ids would be equal, and
+    // no decision rests on them.
+    drop(aws_lc_rs::rand::fill(&mut bytes[2..]));
+    u64::from_be_bytes(bytes)
+}
+
 /// All sessions of the gate. Locked when one begins or ends, and for listing; never by requests.
 #[derive(Debug, Default)]
 pub struct Sessions {
-    live: Mutex<HashMap<u32, Arc<Session>>>,
+    live: Mutex<HashMap<u64, Arc<Session>>>,
 }
 
+/// The identity has as many connections as it may have.
+#[derive(Debug)]
+pub struct TooMany;
+
 impl Sessions {
-    /// Adds a session; it is removed when the returned guard goes.
-    pub fn register(&self, session: Arc<Session>) -> Registered<'_> {
-        self.live().insert(session.id, session.clone());
-        Registered { sessions: self, id: session.id }
+    /// Lists a session until the guard goes, unless its identity already has `most`.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn register(&self, session: Arc<Session>, most: usize) -> Result<Registered<'_>, TooMany> {
+        let name = session.authority().subject.name.clone();
+        let mut live = self.live();
+        let same = |other: &&Arc<Session>| other.authority().subject.name == name;
+        if live.values().filter(same).count() >= most {
+            return Err(TooMany);
+        }
+        live.insert(session.id, session.clone());
+        Ok(Registered { sessions: self, session })
     }
 
     /// Every session now.
@@ -135,24 +152,32 @@ impl Sessions {
     }
 
     /// The session of that id.
-    pub fn find(&self, id: u32) -> Option<Arc<Session>> {
+    pub fn find(&self, id: u64) -> Option<Arc<Session>> {
         self.live().get(&id).cloned()
     }
 
-    fn live(&self) -> MutexGuard<'_, HashMap<u32, Arc<Session>>> {
+    fn live(&self) -> MutexGuard<'_, HashMap<u64, Arc<Session>>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Keeps a session listed.
+/// A session that is listed.
 #[derive(Debug)]
 pub struct Registered<'a> {
     sessions: &'a Sessions,
-    id: u32,
+    session: Arc<Session>,
+}
+
+impl std::ops::Deref for Registered<'_> {
+    type Target = Arc<Session>;
+
+    fn deref(&self) -> &Arc<Session> {
+        &self.session
+    }
 }
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        self.sessions.live().remove(&self.id);
+        self.sessions.live().remove(&self.session.id);
     }
 }

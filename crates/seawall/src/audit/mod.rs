@@ -5,18 +5,18 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Names a request everywhere: the connection's random id and the request's number on it,
-/// `7f3a91c2-3`.
+/// `7f3a91c2b04e-3`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId {
-    /// Random, one per connection; also the session's id.
-    pub session: u32,
+    /// 48 random bits, one per connection; also the session's id.
+    pub session: u64,
     /// Counts from 1.
     pub number: u32,
 }
 
 impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:08x}-{}", self.session, self.number)
+        write!(f, "{:012x}-{}", self.session, self.number)
     }
 }
 
