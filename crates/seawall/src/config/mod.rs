@@ -36,8 +36,8 @@ pub struct Config {
 pub enum Listen {
     /// `tcp://ADDR:PORT`: mutual TLS.
     Tcp(SocketAddr),
-    /// `fd://` or `fd://NAME`: sockets passed by systemd; the TLS rules hold for what they are.
-    Fd(Option<String>),
+    /// `fd://`: sockets passed by systemd; the TLS rules hold for what they are.
+    Fd,
     /// `unix:///PATH` with the identity its clients are.
     Unix {
         /// The socket's path.
