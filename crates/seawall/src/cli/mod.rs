@@ -8,7 +8,7 @@ mod man;
 pub mod report;
 
 #[cfg(test)]
-mod reference;
+pub(crate) mod reference;
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write as _};

@@ -1,6 +1,18 @@
 //! The configuration: `file` is what was typed, this is what it means, ready to use.
 //! Turning one into the other is where every complaint is made.
 
+mod file;
+mod keys;
+mod listen;
+mod load;
+mod problems;
+mod template;
+mod units;
+
+pub use file::Overrides;
+pub use load::load;
+pub use template::commented;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -29,6 +41,19 @@ pub struct Config {
     pub audit: Audit,
     /// The admin socket and the metrics listener.
     pub admin: Admin,
+    /// Where all this was read, to read it again.
+    pub source: Source,
+}
+
+/// Where a configuration comes from: the file, and the flags of the command line over it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file; when absent, the flags say everything.
+    pub file: PathBuf,
+    /// The state folder, where the defaults of some paths are.
+    pub state_dir: PathBuf,
+    /// The flags.
+    pub overrides: Overrides,
 }
 
 /// One listener.

@@ -1,0 +1,382 @@
+//! Every key of `seawall.toml` with its type, default and meaning: the one table behind the
+//! reader, the comments in a new `seawall.toml`, and `docs/reference/config.md`.
+
+use std::time::Duration;
+
+/// One key.
+#[derive(Debug)]
+pub(crate) struct Key {
+    /// With its section: `limits.idle`.
+    pub(crate) name: &'static str,
+    /// What its value may be.
+    pub(crate) kind: Kind,
+    /// The default as TOML, `STATE` standing for the state folder; `None` where leaving the key
+    /// out means that there is none.
+    pub(crate) default: Option<&'static str>,
+    /// A value to show where there is no default.
+    pub(crate) example: &'static str,
+    /// What it means, for the reference and the comments.
+    pub(crate) meaning: &'static str,
+}
+
+/// What a value may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// A whole number within these bounds.
+    Count(u64, u64),
+    /// A time such as `"10s"`, `"15m"`, `"1h30m"`, within these bounds.
+    Duration(Duration, Duration),
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// A number of bytes, or text such as `"64MiB"`, within these bounds.
+    Size(u64, u64),
+    /// Text.
+    Text,
+    /// A list of texts.
+    Texts,
+    /// `true` or `false`.
+    Truth,
+}
+
+/// Sections in the order of the reference; the empty one is the top of the file.
+pub(crate) const SECTIONS: &[(&str, &str)] = &[
+    ("", "Where the gate listens and what it protects."),
+    ("network", "Who gets as far as a handshake. The longest matching prefix decides."),
+    ("tls", "The gate's own side of TLS. A client certificate is always required."),
+    ("upstream_tls", "TLS to an engine elsewhere, for `upstream = \"tcp://...\"`."),
+    ("limits", "Bounds on what one client, or all of them, can take."),
+    ("audit", "The record of every request."),
+    ("admin", "How commands on this host reach the running gate."),
+];
+
+/// Keys in the order of the reference.
+pub(crate) const KEYS: &[Key] = &[
+    Key {
+        name: "listen",
+        kind: Kind::Texts,
+        default: Some(r#"["tcp://[::]:2376"]"#),
+        example: "",
+        meaning: "Where the gate listens. `tcp://ADDRESS:PORT` is mutual TLS, always; `[::]` \
+            is every address of both families. `unix:///PATH?identity=NAME` lets whoever can \
+            open that socket in as that identity. `fd://` and `fd://NAME` are sockets passed \
+            by systemd.",
+    },
+    Key {
+        name: "upstream",
+        kind: Kind::Text,
+        default: Some(r#""unix:///var/run/docker.sock""#),
+        example: "",
+        meaning: "The engine behind the gate: `unix:///PATH`, or `tcp://HOST:PORT` with \
+            `[upstream_tls]`.",
+    },
+    Key {
+        name: "min_api",
+        kind: Kind::Text,
+        default: Some(r#""1.40""#),
+        example: "",
+        meaning: "Requests for an older version of the Engine API are refused. Not below 1.24.",
+    },
+    Key {
+        name: "hostnames",
+        kind: Kind::Texts,
+        default: Some("[]"),
+        example: "",
+        meaning: "Names and addresses by which clients reach the gate, for its certificate; \
+            besides `localhost`, the host's name and its interfaces' addresses.",
+    },
+    Key {
+        name: "network.allow",
+        kind: Kind::Texts,
+        default: Some("[]"),
+        example: "",
+        meaning: "Networks that may connect; everybody when empty (a client certificate is \
+            asked for in any case).",
+    },
+    Key {
+        name: "network.deny",
+        kind: Kind::Texts,
+        default: Some("[]"),
+        example: "",
+        meaning: "Networks that may not connect; wins over an equally long `allow`.",
+    },
+    Key {
+        name: "tls.min_version",
+        kind: Kind::OneOf(&["1.2", "1.3"]),
+        default: Some(r#""1.3""#),
+        example: "",
+        meaning: "The oldest TLS that is spoken. Clients built with Go 1.12 or older need 1.2.",
+    },
+    Key {
+        name: "tls.ca",
+        kind: Kind::Text,
+        default: None,
+        example: r#""/etc/docker/ca.pem""#,
+        meaning: "The CA (PEM) of certificates made elsewhere, dockerd's `--tlscacert`. \
+            Without it the gate uses its own CA. Needs `cert` and `key`.",
+    },
+    Key {
+        name: "tls.cert",
+        kind: Kind::Text,
+        default: None,
+        example: r#""/etc/docker/server-cert.pem""#,
+        meaning: "The gate's certificate by that CA, dockerd's `--tlscert`.",
+    },
+    Key {
+        name: "tls.key",
+        kind: Kind::Text,
+        default: None,
+        example: r#""/etc/docker/server-key.pem""#,
+        meaning: "Its key, dockerd's `--tlskey`. Readable by its owner only.",
+    },
+    Key {
+        name: "tls.crl",
+        kind: Kind::Text,
+        default: None,
+        example: r#""/etc/docker/crl.pem""#,
+        meaning: "That CA's revocation lists. An expired one refuses everybody.",
+    },
+    Key {
+        name: "tls.default_role",
+        kind: Kind::Text,
+        default: None,
+        example: r#""viewer""#,
+        meaning: "Role of that CA's certificates that match no identity; without it they may \
+            do nothing. `admin` also needs `unsafe_default_admin`.",
+    },
+    Key {
+        name: "tls.unsafe_default_admin",
+        kind: Kind::Truth,
+        default: Some("false"),
+        example: "",
+        meaning: "Lets `default_role` be `admin`: every certificate of that CA is then root on \
+            this host.",
+    },
+    Key {
+        name: "upstream_tls.ca",
+        kind: Kind::Text,
+        default: None,
+        example: r#""/etc/seawall/engine/ca.pem""#,
+        meaning: "The CA (PEM) of the engine's certificate.",
+    },
+    Key {
+        name: "upstream_tls.cert",
+        kind: Kind::Text,
+        default: None,
+        example: r#""/etc/seawall/engine/cert.pem""#,
+        meaning: "The gate's client certificate for the engine.",
+    },
+    Key {
+        name: "upstream_tls.key",
+        kind: Kind::Text,
+        default: None,
+        example: r#""/etc/seawall/engine/key.pem""#,
+        meaning: "Its key.",
+    },
+    Key {
+        name: "upstream_tls.server_name",
+        kind: Kind::Text,
+        default: None,
+        example: r#""engine.example.com""#,
+        meaning: "The name the engine's certificate must carry; the host of `upstream` when \
+            left out.",
+    },
+    Key {
+        name: "limits.connections",
+        kind: Kind::Count(1, 1_000_000),
+        default: Some("4096"),
+        example: "",
+        meaning: "Connections at one time.",
+    },
+    Key {
+        name: "limits.connections_per_address",
+        kind: Kind::Count(1, 1_000_000),
+        default: Some("256"),
+        example: "",
+        meaning: "Connections at one time from one IPv4 address or one IPv6 /64.",
+    },
+    Key {
+        name: "limits.connections_per_identity",
+        kind: Kind::Count(1, 1_000_000),
+        default: Some("512"),
+        example: "",
+        meaning: "Connections at one time of one identity.",
+    },
+    Key {
+        name: "limits.header_bytes",
+        kind: Kind::Size(4 << 10, 1 << 20),
+        default: Some(r#""64KiB""#),
+        example: "",
+        meaning: "Bytes of a request's head. Registry passwords travel there: a builder with \
+            many registries needs more.",
+    },
+    Key {
+        name: "limits.headers",
+        kind: Kind::Count(16, 1000),
+        default: Some("100"),
+        example: "",
+        meaning: "Header lines of a request.",
+    },
+    Key {
+        name: "limits.body_bytes",
+        kind: Kind::Size(64 << 10, 64 << 20),
+        default: Some(r#""4MiB""#),
+        example: "",
+        meaning: "Bytes of a JSON body, which is held whole to be judged. Streams (build \
+            contexts, `load`, `cp`) have no such limit.",
+    },
+    Key {
+        name: "limits.handshake",
+        kind: Kind::Duration(SECOND, MINUTE),
+        default: Some(r#""10s""#),
+        example: "",
+        meaning: "Time for a TLS handshake.",
+    },
+    Key {
+        name: "limits.request_head",
+        kind: Kind::Duration(SECOND, HOUR),
+        default: Some(r#""10s""#),
+        example: "",
+        meaning: "Time from the first byte of a request's head to its last.",
+    },
+    Key {
+        name: "limits.idle",
+        kind: Kind::Duration(SECOND, DAY),
+        default: Some(r#""5m""#),
+        example: "",
+        meaning: "Time between requests on one connection, and of silence in an exchange that \
+            is no stream. `logs -f`, `events`, `attach` may be silent for ever.",
+    },
+    Key {
+        name: "limits.connect_engine",
+        kind: Kind::Duration(SECOND, HOUR),
+        default: Some(r#""10s""#),
+        example: "",
+        meaning: "Time for a connection to the engine.",
+    },
+    Key {
+        name: "limits.drain",
+        kind: Kind::Duration(Duration::ZERO, DAY),
+        default: Some(r#""30s""#),
+        example: "",
+        meaning: "Time that open requests have to end after SIGTERM.",
+    },
+    Key {
+        name: "audit.dir",
+        kind: Kind::Text,
+        default: Some(r#""STATE/audit""#),
+        example: "",
+        meaning: "Folder of the trail.",
+    },
+    Key {
+        name: "audit.on_failure",
+        kind: Kind::OneOf(&["continue", "deny"]),
+        default: Some(r#""deny""#),
+        example: "",
+        meaning: "When a request cannot be recorded: `deny` refuses it, `continue` forwards it \
+            unrecorded and complains.",
+    },
+    Key {
+        name: "audit.sync",
+        kind: Kind::OneOf(&["always", "batched"]),
+        default: Some(r#""batched""#),
+        example: "",
+        meaning: "When records reach the disk: `batched` is every 100 ms, `always` is before \
+            each request goes on. Either way a crash of the gate loses none.",
+    },
+    Key {
+        name: "audit.segment_size",
+        kind: Kind::Size(64 << 10, 4 << 30),
+        default: Some(r#""64MiB""#),
+        example: "",
+        meaning: "Bytes after which a segment is closed and a new one begun.",
+    },
+    Key {
+        name: "audit.keep",
+        kind: Kind::Size(1 << 20, 1 << 50),
+        default: Some(r#""4GiB""#),
+        example: "",
+        meaning: "Bytes of closed segments to keep. Older ones go, leaving a signed tombstone.",
+    },
+    Key {
+        name: "audit.anchor",
+        kind: Kind::Texts,
+        default: Some("[]"),
+        example: "",
+        meaning: "A command, with its arguments, that gets each signed head on its standard \
+            input, to keep it where this host cannot change it.",
+    },
+    Key {
+        name: "admin.socket",
+        kind: Kind::Text,
+        default: Some(r#""STATE/admin.sock""#),
+        example: "",
+        meaning: "Unix socket of the running gate, for root and the gate's own user only.",
+    },
+    Key {
+        name: "admin.unsafe_metrics",
+        kind: Kind::Text,
+        default: None,
+        example: r#""127.0.0.1:9323""#,
+        meaning: "An address that serves the metrics over plain HTTP to whoever asks. They are \
+            always on the admin socket.",
+    },
+];
+
+/// The key of that name.
+pub(crate) fn find(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+impl Key {
+    /// Its section, and its name there.
+    pub(crate) fn split(&self) -> (&'static str, &'static str) {
+        self.name.split_once('.').unwrap_or(("", self.name))
+    }
+}
+
+impl Kind {
+    /// What the reader of an error should have written.
+    pub(crate) fn expectation(self) -> String {
+        match self {
+            Self::Count(..) => "a whole number".to_owned(),
+            Self::Duration(..) => r#"a time such as "10s" or "15m""#.to_owned(),
+            Self::OneOf(words) => {
+                let words: Vec<_> = words.iter().map(|word| format!("{word:?}")).collect();
+                words.join(" or ")
+            }
+            Self::Size(..) => r#"a size such as "64MiB""#.to_owned(),
+            Self::Text => "text in quotes".to_owned(),
+            Self::Texts => r#"a list of texts, `["...", "..."]`"#.to_owned(),
+            Self::Truth => "true or false".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Kind {
+    /// For the reference: what the value may be, and its bounds.
+    pub(super) fn range(self) -> String {
+        use super::units::{show_duration, show_size};
+        match self {
+            Self::Count(least, most) => format!("number, {least} to {most}"),
+            Self::Duration(least, most) => {
+                format!("time, {} to {}", show_duration(least), show_duration(most))
+            }
+            Self::OneOf(words) => {
+                let words: Vec<_> = words.iter().map(|word| format!("`\"{word}\"`")).collect();
+                words.join(" or ")
+            }
+            Self::Size(least, most) => {
+                format!("size, {} to {}", show_size(least), show_size(most))
+            }
+            Self::Text => "text".to_owned(),
+            Self::Texts => "list of texts".to_owned(),
+            Self::Truth => "`true` or `false`".to_owned(),
+        }
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,0 +1,426 @@
+//! What the typed keys mean, and every complaint about them.
+
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use ipnet::IpNet;
+use seawall_rules::head::HeadLimits;
+use seawall_rules::network::Networks;
+use seawall_rules::policy::Role;
+use seawall_rules::target::ApiVersion;
+
+use super::file::{Overrides, Reader, Typed};
+use super::listen::{self, Engine, Unusable};
+use super::{
+    Admin, Audit, Config, Limits, Listen, OnFailure, OutsideTls, Source, Sync, Tls, Upstream,
+};
+use crate::cli::report::Error;
+use crate::cli::{self, Context};
+
+/// Reads the configuration of `context` under the flags of the command line.
+///
+/// # Errors
+/// [`crate::cli::report::Kind::Usage`] with everything that is wrong with it, each with file,
+/// line and column; or when the file is missing, unreadable, or others may write it.
+pub fn load(context: &Context, overrides: &Overrides) -> Result<Config, Error> {
+    let source = Source {
+        file: context.config_file.clone(),
+        state_dir: context.state_dir.clone(),
+        overrides: overrides.clone(),
+    };
+    source.load()
+}
+
+impl Source {
+    /// Reads it (again).
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(&self) -> Result<Config, Error> {
+        match read(&self.file)? {
+            Some(text) => self.interpret(&text),
+            None if self.overrides.are_complete() && self.is_default_file() => self.interpret(""),
+            None => {
+                Err(Error::usage(format!("there is no configuration at `{}`", self.file.display()))
+                    .hint("`sudo seawall up` writes one, with its own certificates")
+                    .hint(
+                        "or give dockerd's flags: `seawall serve --tlsverify --tlscacert=ca.pem \
+                 --tlscert=server-cert.pem --tlskey=server-key.pem -H tcp://0.0.0.0:2376`",
+                    ))
+            }
+        }
+    }
+
+    /// What `text` means, as if it stood in the file.
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn interpret(&self, text: &str) -> Result<Config, Error> {
+        let state_dir = self.state_dir.to_string_lossy();
+        let mut reader = Reader::new(text, &self.overrides, &state_dir)
+            .map_err(|problems| problems.into_error(&self.file, text))?;
+        let base = self.file.parent().unwrap_or(Path::new("/"));
+        let (listen, upstream) = addresses(&mut reader, base);
+        let config = Config {
+            listen,
+            upstream,
+            min_api: min_api(&mut reader),
+            networks: networks(&mut reader),
+            tls: tls(&mut reader, base),
+            limits: limits(&mut reader),
+            audit: audit(&mut reader, base),
+            admin: admin(&mut reader, base),
+            source: self.clone(),
+        };
+        if reader.problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(reader.problems.into_error(&self.file, text))
+        }
+    }
+
+    /// Nobody asked for this file by name, so it may be absent.
+    fn is_default_file(&self) -> bool {
+        cli::default_config_file().is_ok_and(|default| default == self.file)
+    }
+}
+
+/// The text of the file, `None` when there is none.
+fn read(path: &Path) -> Result<Option<String>, Error> {
+    let metadata = match std::fs::metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unreadable(path, &error)),
+    };
+    let us = nix::unistd::geteuid().as_raw();
+    if metadata.mode() & 0o002 != 0 || ![0, us].contains(&metadata.uid()) {
+        return Err(Error::usage(format!(
+            "others may change `{}`, and with it who may enter",
+            path.display()
+        ))
+        .hint(format!("chown root {0} && chmod 0644 {0}", path.display())));
+    }
+    std::fs::read_to_string(path).map(Some).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let told = Error::usage(format!("cannot read `{}`: {error}", path.display()));
+    match error.kind() {
+        ErrorKind::PermissionDenied => told.hint("run this as root or as the gate's user"),
+        _ => told,
+    }
+}
+
+fn addresses(reader: &mut Reader<'_>, base: &Path) -> (Vec<Listen>, Upstream) {
+    let typed_upstream = reader.text("upstream");
+    let engine = usable(reader, &typed_upstream, listen::parse_upstream);
+
+    let mut listeners: Vec<(Listen, String)> = Vec::new();
+    let texts = reader.texts("listen");
+    if texts.is_empty() && reader.problems.is_empty() {
+        let origin = super::problems::Origin::Default;
+        reader.problems.add(
+            &origin,
+            "`listen` is empty: the gate would serve nobody".to_owned(),
+            Some("leave it out to listen on `tcp://[::]:2376`".to_owned()),
+        );
+    }
+    for text in texts {
+        let Some(listener) = usable(reader, &text, listen::parse_listen) else { continue };
+        if engine.as_ref().is_some_and(|engine| listen::is_engine(&listener, engine)) {
+            reader.problems.add(
+                &text.origin,
+                format!("`{}` is the engine's own address", text.value.escape_debug()),
+                Some("listen somewhere else, or set `upstream` to where the engine is".to_owned()),
+            );
+        } else if let Some((_, other)) =
+            listeners.iter().find(|(other, _)| listen::overlap(other, &listener))
+        {
+            let message = format!(
+                "`{}` is already covered by `{}`",
+                text.value.escape_debug(),
+                other.escape_debug()
+            );
+            reader.problems.add(&text.origin, message, Some("remove one of them".to_owned()));
+        }
+        listeners.push((listener, text.value));
+    }
+
+    let upstream = upstream(reader, base, &typed_upstream, engine);
+    (listeners.into_iter().map(|(listener, _)| listener).collect(), upstream)
+}
+
+fn upstream(
+    reader: &mut Reader<'_>,
+    base: &Path,
+    typed: &Typed<String>,
+    engine: Option<Engine>,
+) -> Upstream {
+    let server_name = reader.optional_text("upstream_tls.server_name");
+    let [ca, cert, key] = ["upstream_tls.ca", "upstream_tls.cert", "upstream_tls.key"]
+        .map(|name| reader.optional_path(name, base));
+    let useless = [&ca, &cert, &key].into_iter().flatten().next().map(|path| path.origin.clone());
+    match engine {
+        Some(Engine::Tcp { host, port }) => {
+            let (Some(ca), Some(cert), Some(key)) = (ca, cert, key) else {
+                reader.problems.add(
+                    &typed.origin,
+                    "an engine over TCP needs `ca`, `cert` and `key` in `[upstream_tls]`"
+                        .to_owned(),
+                    Some(
+                        "plain TCP to an engine is refused: whoever reaches it is root there"
+                            .to_owned(),
+                    ),
+                );
+                return Upstream::Unix(PathBuf::new());
+            };
+            let named = server_name.map(|name| name.value);
+            Upstream::Tls {
+                address: format!("{host}:{port}"),
+                server_name: named.unwrap_or_else(|| host.trim_matches(['[', ']']).to_owned()),
+                ca: ca.value,
+                cert: cert.value,
+                key: key.value,
+            }
+        }
+        Some(Engine::Unix(path)) => {
+            if let Some(origin) = useless.or(server_name.map(|name| name.origin)) {
+                reader.problems.add(
+                    &origin,
+                    "`[upstream_tls]` is for an engine over TCP, and `upstream` is a socket"
+                        .to_owned(),
+                    Some("set `upstream = \"tcp://HOST:2376\"`, or remove the section".to_owned()),
+                );
+            }
+            Upstream::Unix(path)
+        }
+        None => Upstream::Unix(PathBuf::new()),
+    }
+}
+
+fn min_api(reader: &mut Reader<'_>) -> ApiVersion {
+    let typed = reader.text("min_api");
+    let version = typed
+        .value
+        .split_once('.')
+        .and_then(|(major, minor)| Some(ApiVersion::new(major.parse().ok()?, minor.parse().ok()?)));
+    match version {
+        Some(version) if version.major == 1 && version.minor >= 24 => version,
+        _ => {
+            let value = typed.value.escape_debug();
+            reader.problems.add(
+                &typed.origin,
+                format!("`min_api` cannot be `{value}`: it is a version from 1.24 on"),
+                Some("Docker 19.03 speaks 1.40, Docker 23 speaks 1.42".to_owned()),
+            );
+            ApiVersion::new(1, 40)
+        }
+    }
+}
+
+fn networks(reader: &mut Reader<'_>) -> Networks {
+    let allow = networks_in(reader, "network.allow");
+    let deny = networks_in(reader, "network.deny");
+    for Typed { value, origin } in &deny {
+        if allow.iter().any(|allowed| allowed.value == *value) {
+            let message = format!("`{value}` is both allowed and denied");
+            reader.problems.add(
+                origin,
+                message,
+                Some("remove it from one of the lists".to_owned()),
+            );
+        }
+    }
+    let nets = |typed: Vec<Typed<IpNet>>| typed.into_iter().map(|net| net.value).collect();
+    Networks::new(nets(allow), nets(deny))
+}
+
+fn networks_in(reader: &mut Reader<'_>, name: &'static str) -> Vec<Typed<IpNet>> {
+    let texts = reader.texts(name);
+    texts
+        .into_iter()
+        .filter_map(|text| {
+            let value = usable(reader, &text, parse_network)?;
+            Some(Typed { value, origin: text.origin })
+        })
+        .collect()
+}
+
+/// A network, or one address.
+pub(crate) fn parse_network(text: &str) -> Result<IpNet, Unusable> {
+    let written = text.escape_debug();
+    if let Ok(address) = text.parse::<std::net::IpAddr>() {
+        return Ok(address.into());
+    }
+    match text.parse::<IpNet>() {
+        Ok(net) if net.addr() == net.network() => Ok(net),
+        Ok(net) => Err(Unusable {
+            message: format!("`{written}` is an address inside a network, not a network"),
+            hint: format!(
+                "write `{}` for the network, `{}` for the address",
+                net.trunc(),
+                net.addr()
+            ),
+        }),
+        Err(_) => Err(Unusable {
+            message: format!("`{written}` is not a network"),
+            hint: "write `10.0.0.0/24`, `fd00:12::/64`, or one address".to_owned(),
+        }),
+    }
+}
+
+fn tls(reader: &mut Reader<'_>, base: &Path) -> Tls {
+    let allow_tls12 = reader.one_of("tls.min_version") == "1.2";
+    let hostnames = hostnames(reader);
+    let [ca, cert, key] =
+        ["tls.ca", "tls.cert", "tls.key"].map(|name| reader.optional_path(name, base));
+    let crl = reader.optional_path("tls.crl", base);
+    let typed_role = reader.optional_text("tls.default_role");
+    let default_role = default_role(reader, typed_role.as_ref());
+    let outside = match (ca, cert, key) {
+        (Some(ca), Some(cert), Some(key)) => Some(OutsideTls {
+            ca: ca.value,
+            cert: cert.value,
+            key: key.value,
+            crl: crl.map(|crl| crl.value),
+            default_role,
+        }),
+        (None, None, None) => {
+            let needs = "is for certificates of an outside CA: it needs `tls.ca`";
+            for (name, typed) in [
+                ("tls.crl", crl.map(|typed| typed.origin)),
+                ("tls.default_role", typed_role.map(|typed| typed.origin)),
+            ] {
+                if let Some(origin) = typed {
+                    reader.problems.add(&origin, format!("`{name}` {needs}"), None);
+                }
+            }
+            None
+        }
+        (ca, cert, key) => {
+            let all = [("tls.ca", ca), ("tls.cert", cert), ("tls.key", key)];
+            let missing: Vec<_> =
+                all.iter().filter(|(_, path)| path.is_none()).map(|(name, _)| *name).collect();
+            let given = all.iter().find_map(|(_, path)| path.as_ref());
+            let origin = given.map_or(super::problems::Origin::Default, |p| p.origin.clone());
+            reader.problems.add(
+                &origin,
+                format!("certificates of an outside CA also need `{}`", missing.join("` and `")),
+                Some("give `ca`, `cert` and `key`, or none of them".to_owned()),
+            );
+            None
+        }
+    };
+    Tls { allow_tls12, hostnames, outside }
+}
+
+fn hostnames(reader: &mut Reader<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    for typed in reader.texts("hostnames") {
+        if rustls::pki_types::ServerName::try_from(typed.value.as_str()).is_ok() {
+            names.push(typed.value);
+            continue;
+        }
+        let message =
+            format!("`{}` is neither a host name nor an IP address", typed.value.escape_debug());
+        let hint = "write what clients put between `tcp://` and the port".to_owned();
+        reader.problems.add(&typed.origin, message, Some(hint));
+    }
+    names
+}
+
+fn default_role(reader: &mut Reader<'_>, typed: Option<&Typed<String>>) -> Option<Role> {
+    let unsafe_admin = reader.truth("tls.unsafe_default_admin");
+    let typed = typed?;
+    let role = Role::named(&typed.value);
+    match role {
+        None => reader.problems.add(
+            &typed.origin,
+            format!("there is no role `{}`", typed.value.escape_debug()),
+            Some("the roles are `viewer`, `operator` and `admin`".to_owned()),
+        ),
+        Some(Role::Admin) if !unsafe_admin.value => reader.problems.add(
+            &typed.origin,
+            "every certificate of that CA would be root on this host".to_owned(),
+            Some(
+                "if that is what you want, also say `unsafe_default_admin = true` in `[tls]` \
+                 or `--unsafe-default-admin`"
+                    .to_owned(),
+            ),
+        ),
+        Some(_) => {}
+    }
+    role
+}
+
+fn limits(reader: &mut Reader<'_>) -> Limits {
+    Limits {
+        connections: reader.count("limits.connections"),
+        connections_per_address: reader.count("limits.connections_per_address"),
+        connections_per_identity: reader.count("limits.connections_per_identity"),
+        head: HeadLimits {
+            bytes: bounded(reader.size("limits.header_bytes")),
+            headers: reader.count("limits.headers"),
+        },
+        body_bytes: bounded(reader.size("limits.body_bytes")),
+        handshake: reader.duration("limits.handshake"),
+        request_head: reader.duration("limits.request_head"),
+        idle: reader.duration("limits.idle"),
+        connect_engine: reader.duration("limits.connect_engine"),
+        drain: reader.duration("limits.drain"),
+    }
+}
+
+/// The table keeps sizes of buffers far below 4 GiB.
+fn bounded(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn audit(reader: &mut Reader<'_>, base: &Path) -> Audit {
+    Audit {
+        dir: reader.path("audit.dir", base),
+        on_failure: match reader.one_of("audit.on_failure").as_str() {
+            "continue" => OnFailure::Continue,
+            _ => OnFailure::Deny,
+        },
+        sync: match reader.one_of("audit.sync").as_str() {
+            "always" => Sync::Always,
+            _ => Sync::Batched,
+        },
+        segment_bytes: reader.size("audit.segment_size"),
+        keep_bytes: reader.size("audit.keep"),
+        anchor: reader.texts("audit.anchor").into_iter().map(|word| word.value).collect(),
+    }
+}
+
+fn admin(reader: &mut Reader<'_>, base: &Path) -> Admin {
+    let socket = reader.path("admin.socket", base);
+    let metrics = reader.optional_text("admin.unsafe_metrics").and_then(|typed| {
+        usable(reader, &typed, |text| {
+            text.parse().map_err(|_| Unusable {
+                message: format!("`{}` is not an address and port", text.escape_debug()),
+                hint: "write `127.0.0.1:9323`".to_owned(),
+            })
+        })
+    });
+    Admin { socket, metrics }
+}
+
+/// Parses a text, or complains about it.
+fn usable<T>(
+    reader: &mut Reader<'_>,
+    typed: &Typed<String>,
+    parse: impl FnOnce(&str) -> Result<T, Unusable>,
+) -> Option<T> {
+    match parse(&typed.value) {
+        Ok(value) => Some(value),
+        Err(Unusable { message, hint }) => {
+            reader.problems.add(&typed.origin, message, Some(hint));
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

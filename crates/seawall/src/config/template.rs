@@ -1,0 +1,121 @@
+//! A new `seawall.toml`, every key explained, those that are set uncommented.
+
+use std::collections::BTreeMap;
+
+use super::keys::{KEYS, SECTIONS};
+
+/// The text of a configuration in which `set` (key to TOML value) is set and all else is its
+/// default, commented out. `state_dir` stands where the defaults depend on it.
+pub fn commented(set: &BTreeMap<&str, String>, state_dir: &str) -> String {
+    let mut text = "# The configuration of Seawall. What is commented out is the default.\n\
+        # `seawall reload` puts changes into force; `seawall serve --check` only checks them.\n"
+        .to_owned();
+    for (section, about) in SECTIONS {
+        text.push('\n');
+        let keys: Vec<_> = KEYS.iter().filter(|key| key.split().0 == *section).collect();
+        if !section.is_empty() {
+            comment(about, &mut text);
+            text += &format!("[{section}]\n");
+        }
+        for key in keys {
+            comment(key.meaning, &mut text);
+            let (_, name) = key.split();
+            text += &match (set.get(key.name), key.default) {
+                (Some(value), _) => format!("{name} = {value}\n"),
+                (None, Some(default)) => {
+                    format!("#{name} = {}\n", default.replace("STATE", state_dir))
+                }
+                (None, None) => format!("#{name} = {}\n", key.example),
+            };
+        }
+    }
+    text
+}
+
+fn comment(text: &str, out: &mut String) {
+    let mut line = "#".to_owned();
+    for word in text.split_whitespace() {
+        if line.len() + 1 + word.len() > 95 {
+            *out += &line;
+            out.push('\n');
+            line = "#".to_owned();
+        }
+        line.push(' ');
+        line += word;
+    }
+    *out += &line;
+    out.push('\n');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Overrides, Source};
+    use super::*;
+
+    fn interpret(text: &str) -> String {
+        let source = Source {
+            file: "/etc/seawall/seawall.toml".into(),
+            state_dir: "/var/lib/seawall".into(),
+            overrides: Overrides::default(),
+        };
+        match source.interpret(text) {
+            Ok(config) => format!("{config:#?}"),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn what_is_commented_out_is_the_default() {
+        let template = commented(&BTreeMap::new(), "/var/lib/seawall");
+        // Keys without a default show an example instead and stay out.
+        let optional: Vec<_> =
+            KEYS.iter().filter(|key| key.default.is_none()).map(|key| key.split().1).collect();
+        let uncommented: String = template
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(set) if !set.starts_with(' ') => {
+                    let name = set.split(' ').next().unwrap();
+                    if optional.contains(&name) { String::new() } else { format!("{set}\n") }
+                }
+                _ => format!("{line}\n"),
+            })
+            .collect();
+        assert!(uncommented.contains("\nhandshake = \"10s\"\n"));
+        assert_eq!(interpret(&uncommented), interpret(""));
+        assert_eq!(interpret(&template), interpret(""));
+    }
+
+    #[test]
+    fn what_is_set_stands_uncommented_in_its_section() {
+        let set = BTreeMap::from([("network.allow", r#"["10.0.0.0/8"]"#.to_owned())]);
+        let template = commented(&set, "/var/lib/seawall");
+        assert!(template.contains("\n[network]\n"), "{template}");
+        assert!(template.contains("\nallow = [\"10.0.0.0/8\"]\n"), "{template}");
+        assert_ne!(interpret(&template), interpret(""));
+    }
+
+    #[test]
+    fn the_reference_of_the_configuration_is_the_table_of_keys() {
+        let mut page = "# `seawall.toml`\n\nGenerated from the code; do not edit. Every key has \
+            a default; an unknown key is an\nerror. `STATE` is the state folder, \
+            `/var/lib/seawall` for root. Times are written `10s`, `15m`,\n`1h30m`, sizes `64KiB`, \
+            `4MiB`. Relative paths start at the folder of the file.\n"
+            .to_owned();
+        for (section, about) in SECTIONS {
+            let title =
+                if section.is_empty() { "Top of the file" } else { &format!("`[{section}]`") };
+            page += &format!("\n## {title}\n\n{about}\n\n| key | value | default | meaning |\n");
+            page += "| --- | --- | --- | --- |\n";
+            for key in KEYS.iter().filter(|key| key.split().0 == *section) {
+                page += &format!(
+                    "| `{}` | {} | {} | {} |\n",
+                    key.split().1,
+                    key.kind.range(),
+                    key.default.map_or("none".to_owned(), |default| format!("`{default}`")),
+                    key.meaning,
+                );
+            }
+        }
+        crate::cli::reference::assert_matches_checked_in("config.md", &page);
+    }
+}
