@@ -83,16 +83,18 @@ impl<'a> Reader<'a> {
     ) -> Result<Self, Problems> {
         let mut problems = Problems::default();
         let (document, errors) = DeTable::parse_recoverable(text);
-        let mut line = None;
+        // What follows a mistake on the same line is mostly the mistake once more.
+        let mut first_of_line = BTreeMap::new();
         for error in errors {
             let span = error.span().unwrap_or(0..0);
-            // What follows on the same line is mostly the first mistake once more.
-            let this = text.get(..span.start).map(|before| before.matches('\n').count());
-            if line != Some(this) {
-                let message = error.message().replace('\n', ", ");
-                problems.add(&Origin::File(span), message, None);
+            let line = text.get(..span.start).map(|before| before.matches('\n').count());
+            let first = first_of_line.entry(line).or_insert((span.clone(), error.clone()));
+            if span.start < first.0.start {
+                *first = (span, error);
             }
-            line = Some(this);
+        }
+        for (span, error) in first_of_line.into_values() {
+            problems.add(&Origin::File(span), error.message().replace('\n', ", "), None);
         }
         if !problems.is_empty() {
             return Err(problems);

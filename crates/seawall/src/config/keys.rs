@@ -58,8 +58,7 @@ pub(crate) const KEYS: &[Key] = &[
         example: "",
         meaning: "Where the gate listens. `tcp://ADDRESS:PORT` is mutual TLS, always; `[::]` \
             is every address of both families. `unix:///PATH?identity=NAME` lets whoever can \
-            open that socket in as that identity. `fd://` and `fd://NAME` are sockets passed \
-            by systemd.",
+            open that socket in as that identity. `fd://` is every socket that systemd passes.",
     },
     Key {
         name: "upstream",

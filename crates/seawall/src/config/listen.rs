@@ -18,16 +18,18 @@ pub(crate) struct Unusable {
 pub(crate) const TLS_PORT: u16 = 2376;
 
 /// Parses a listener: `tcp://ADDRESS:PORT` (the scheme may be left out, the host then is
-/// 127.0.0.1 and the port 2376, as with dockerd), `fd://`, `fd://NAME`,
+/// 127.0.0.1 and the port 2376, as with dockerd), `fd://`,
 /// `unix:///PATH?identity=NAME`.
 pub(crate) fn parse_listen(text: &str) -> Result<Listen, Unusable> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("tcp", text));
     match scheme {
         "tcp" => parse_tcp(text, rest).map(Listen::Tcp),
-        "fd" => Ok(Listen::Fd(match rest {
-            "" | "*" => None,
-            name => Some(name.to_owned()),
-        })),
+        "fd" if matches!(rest, "" | "*") => Ok(Listen::Fd),
+        "fd" => Err(unusable(
+            text,
+            "sockets are not chosen by name",
+            "write `fd://`, which is every socket systemd passes",
+        )),
         "unix" => parse_unix(text, rest),
         "http" | "https" | "npipe" | "ssh" => Err(refuse_scheme(text, scheme)),
         _ => Err(unusable(text, "unknown kind of listener", "use tcp://, unix:// or fd://")),
@@ -79,7 +81,7 @@ pub(crate) fn overlap(a: &Listen, b: &Listen) -> bool {
                 && (covers(a.ip(), b.ip()) || covers(b.ip(), a.ip()))
         }
         (Listen::Unix { path: a, .. }, Listen::Unix { path: b, .. }) => same_file(a, b),
-        (Listen::Fd(a), Listen::Fd(b)) => a == b || a.is_none() || b.is_none(),
+        (Listen::Fd, Listen::Fd) => true,
         _ => false,
     }
 }
@@ -214,9 +216,9 @@ mod tests {
             ("tcp://", tcp("127.0.0.1:2376")),
             ("tcp://localhost:99", tcp("127.0.0.1:99")),
             ("192.0.2.1:2376", tcp("192.0.2.1:2376")),
-            ("fd://", Some(Listen::Fd(None))),
-            ("fd://*", Some(Listen::Fd(None))),
-            ("fd://tls", Some(Listen::Fd(Some("tls".to_owned())))),
+            ("fd://", Some(Listen::Fd)),
+            ("fd://*", Some(Listen::Fd)),
+            ("fd://tls", None),
             ("unix:///run/ci.sock?identity=ci", unix("/run/ci.sock", "ci")),
             ("unix:///run/ci.sock", None),
             ("unix:///run/ci.sock?identity=No", None),
@@ -266,8 +268,8 @@ mod tests {
             ("tcp://[::]:2376", "tcp://[::]:2377", false),
             ("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", false),
             ("unix:///x?identity=a", "unix:///x?identity=b", true),
-            ("fd://", "fd://a", true),
-            ("fd://a", "fd://b", false),
+            ("fd://", "fd://*", true),
+            ("fd://", "tcp://[::]:2376", false),
         ];
         for (a, b, overlapping) in cases {
             let (left, right) = (parse_listen(a).unwrap(), parse_listen(b).unwrap());

@@ -88,7 +88,7 @@ fn an_empty_file_is_every_default() {
 fn every_key_is_read() {
     let config = interpret(
         r#"
-        listen = ["tcp://192.0.2.1:2376", "fd://tls", "unix:///run/ci.sock?identity=ci"]
+        listen = ["tcp://192.0.2.1:2376", "fd://", "unix:///run/ci.sock?identity=ci"]
         upstream = "tcp://engine.example.com:2376"
         min_api = "1.24"
         hostnames = ["gate.example.com", "192.0.2.1"]
@@ -139,11 +139,7 @@ fn every_key_is_read() {
                 Tcp(
                     192.0.2.1:2376,
                 ),
-                Fd(
-                    Some(
-                        "tls",
-                    ),
-                ),
+                Fd,
                 Unix {
                     path: "/run/ci.sock",
                     identity: "ci",
@@ -551,26 +547,14 @@ fn all_syntax_errors_are_told_at_once() {
           |
         2 | upstream = 1
           | ^^^^^^^^
-        error: F:2:10: unexpected `=` in array, expected value, `]`
-          |
-        2 | upstream = 1
-          |          ^
         error: F:3:1: missing comma between array elements, expected `,`
           |
         3 | [limits
           | ^
-        error: F:3:2: string values must be quoted, expected literal string
-          |
-        3 | [limits
-          |  ^^^^^^
         error: F:4:1: missing comma between array elements, expected `,`
           |
         4 | idle == "5m"
           | ^
-        error: F:4:1: invalid float, expected `inf`
-          |
-        4 | idle == "5m"
-          | ^^^^
         "#);
     insta::assert_snapshot!(complaint("min_api = \"1.40\"\nmin_api = \"1.41\"\n"), @r#"
         error: F:2:1: duplicate key
