@@ -6,7 +6,7 @@ const LIMITS: HeadLimits = HeadLimits { bytes: 16 * 1024, headers: 100 };
 
 /// `GET /_ping` with these extra lines.
 fn with(lines: &str) -> Result<RequestHead, Refusal> {
-    raw(&format!("GET /_ping HTTP/1.1\r\nHost: x\r\n{lines}\r\n"))
+    raw(format!("GET /_ping HTTP/1.1\r\nHost: x\r\n{lines}\r\n"))
 }
 
 fn raw(head: impl AsRef<[u8]>) -> Result<RequestHead, Refusal> {
