@@ -104,6 +104,8 @@ pub enum RefusedConnection {
     Handshake,
     /// The certificate is unknown, revoked or expired.
     Certificate,
+    /// It came to enroll with nothing that could be an invitation of ours.
+    Invitation,
 }
 
 /// Recording failed: the request must not be forwarded.

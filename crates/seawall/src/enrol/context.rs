@@ -11,9 +11,9 @@ use seawall_rules::identity::Name;
 use serde_json::{Value, json};
 
 use super::files::{self, Access};
-use super::invitation::sha256;
 use super::owner::Owner;
 use super::place::{Credentials, Enrolled, PlaceError, doing, replace_pem_files};
+use crate::pki::sha256;
 
 /// The name of a docker context: `[a-zA-Z0-9][a-zA-Z0-9_.+-]+`, and not `default`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

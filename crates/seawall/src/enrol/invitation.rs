@@ -5,10 +5,11 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 use rustls::pki_types::ServerName;
 use zeroize::Zeroize;
+
+use crate::pki;
 
 /// An invitation for one named identity. Printed as `seawall1.` and one word of base64url.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,10 +94,8 @@ impl Secret {
     ///
     /// # Errors
     /// When that generator fails.
-    pub fn generate() -> Result<Self, aws_lc_rs::error::Unspecified> {
-        let mut bytes = [0; 32];
-        aws_lc_rs::rand::fill(&mut bytes)?;
-        Ok(Self(bytes))
+    pub fn generate() -> Result<Self, pki::Error> {
+        pki::random().map(Self)
     }
 
     /// The secret as it goes over the wire: 43 characters of base64url.
@@ -113,7 +112,7 @@ impl Secret {
     /// SHA-256 of the secret: what the store keeps and looks up. A lookup by hash gives nothing
     /// away by its time, since whoever can choose the hash's first bytes knows the secret.
     pub fn hash(&self) -> [u8; 32] {
-        sha256(&self.0)
+        pki::sha256(&self.0)
     }
 }
 
@@ -189,16 +188,9 @@ impl fmt::Display for Address {
     }
 }
 
-/// SHA-256, for fingerprints of certificates and for secrets.
-pub(crate) fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut out = [0; 32];
-    out.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    out
-}
-
 // Tells a mangled paste from a wrong invitation; not a defense against anybody.
 fn checksum(payload: &[u8]) -> [u8; 4] {
-    let [a, b, c, d, ..] = sha256(&[b"seawall invitation 1", payload].concat());
+    let [a, b, c, d, ..] = pki::sha256(&[b"seawall invitation 1", payload].concat());
     [a, b, c, d]
 }
 

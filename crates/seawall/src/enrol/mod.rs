@@ -3,8 +3,18 @@
 
 // What is handed over by hand.
 pub mod invitation;
-// What a client makes of the answer: a docker context or a `DOCKER_CERT_PATH` folder.
+// What the two sides say to each other.
+pub mod wire;
+// The gate decides...
+mod attempts;
+pub mod server;
+// ... the client asks...
+pub mod client;
+// ... and keeps the answer: in a docker context or a `DOCKER_CERT_PATH` folder.
 pub mod context;
 mod files;
 pub mod owner;
 pub mod place;
+
+#[cfg(test)]
+mod exchange;
