@@ -67,7 +67,7 @@ pub(crate) fn command() -> clap::Command {
     name = "seawall",
     version,
     about = "The secure front door for remote Docker daemons",
-    help_template = "{about}\n\nUsage: {usage}\n\n{before-help}\nOptions:\n{options}{after-help}",
+    help_template = "{about}\n\nUsage: {usage}\n\n{before-help}Options:\n{options}{after-help}",
     after_help = "Start here, on the Docker host:\n  sudo seawall up\n\n\
         `seawall COMMAND --help` explains a command, with an example.",
     disable_help_subcommand = true,
@@ -150,7 +150,6 @@ fn grouped_list(command: &clap::Command) -> String {
         list.push('\n');
     }
     list.truncate(list.trim_end().len());
-    list.push('\n');
     list
 }
 

@@ -191,7 +191,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Count(1, 1_000_000),
         default: Some("256"),
         example: "",
-        meaning: "Connections at one time from one IPv4 address or one IPv6 /64.",
+        meaning: "Connections at one time from one address.",
     },
     Key {
         name: "limits.connections_per_identity",

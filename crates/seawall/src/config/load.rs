@@ -12,9 +12,7 @@ use seawall_rules::target::ApiVersion;
 
 use super::file::{Overrides, Reader, Typed};
 use super::listen::{self, Engine, Unusable};
-use super::{
-    Admin, Audit, Config, Limits, Listen, OnFailure, OutsideTls, Source, Sync, Tls, Upstream,
-};
+use super::{Admin, Audit, Config, Limits, Listen, OnFailure, OutsideTls, Sync, Tls, Upstream};
 use crate::cli::report::Error;
 use crate::cli::{self, Context};
 
@@ -24,65 +22,46 @@ use crate::cli::{self, Context};
 /// [`crate::cli::report::Kind::Usage`] with everything that is wrong with it, each with file,
 /// line and column; or when the file is missing, unreadable, or others may write it.
 pub fn load(context: &Context, overrides: &Overrides) -> Result<Config, Error> {
-    let source = Source {
-        file: context.config_file.clone(),
-        state_dir: context.state_dir.clone(),
-        overrides: overrides.clone(),
-    };
-    source.load()
+    let file = &context.config_file;
+    // Nobody asked for the default file by name, so it may be absent where flags say all.
+    let optional =
+        || overrides.are_complete() && cli::default_config_file().is_ok_and(|usual| usual == *file);
+    match read(file)? {
+        Some(text) => interpret(&text, context, overrides),
+        None if optional() => interpret("", context, overrides),
+        None => Err(Error::usage(format!("there is no configuration at `{}`", file.display()))
+            .hint("`sudo seawall up` writes one, with certificates of its own")
+            .hint(
+                "or give dockerd's flags: `seawall serve --tlsverify --tlscacert=ca.pem \
+                 --tlscert=server-cert.pem --tlskey=server-key.pem -H tcp://0.0.0.0:2376`",
+            )),
+    }
 }
 
-impl Source {
-    /// Reads it (again).
-    ///
-    /// # Errors
-    /// As [`load`].
-    pub fn load(&self) -> Result<Config, Error> {
-        match read(&self.file)? {
-            Some(text) => self.interpret(&text),
-            None if self.overrides.are_complete() && self.is_default_file() => self.interpret(""),
-            None => {
-                Err(Error::usage(format!("there is no configuration at `{}`", self.file.display()))
-                    .hint("`sudo seawall up` writes one, with its own certificates")
-                    .hint(
-                        "or give dockerd's flags: `seawall serve --tlsverify --tlscacert=ca.pem \
-                 --tlscert=server-cert.pem --tlskey=server-key.pem -H tcp://0.0.0.0:2376`",
-                    ))
-            }
-        }
-    }
-
-    /// What `text` means, as if it stood in the file.
-    ///
-    /// # Errors
-    /// As [`load`].
-    pub fn interpret(&self, text: &str) -> Result<Config, Error> {
-        let state_dir = self.state_dir.to_string_lossy();
-        let mut reader = Reader::new(text, &self.overrides, &state_dir)
-            .map_err(|problems| problems.into_error(&self.file, text))?;
-        let base = self.file.parent().unwrap_or(Path::new("/"));
-        let (listen, upstream) = addresses(&mut reader, base);
-        let config = Config {
-            listen,
-            upstream,
-            min_api: min_api(&mut reader),
-            networks: networks(&mut reader),
-            tls: tls(&mut reader, base),
-            limits: limits(&mut reader),
-            audit: audit(&mut reader, base),
-            admin: admin(&mut reader, base),
-            source: self.clone(),
-        };
-        if reader.problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(reader.problems.into_error(&self.file, text))
-        }
-    }
-
-    /// Nobody asked for this file by name, so it may be absent.
-    fn is_default_file(&self) -> bool {
-        cli::default_config_file().is_ok_and(|default| default == self.file)
+/// What `text` means, as if it stood in the file of `context`.
+///
+/// # Errors
+/// As [`load`].
+pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result<Config, Error> {
+    let file = &context.config_file;
+    let state_dir = context.state_dir.to_string_lossy();
+    let mut reader = Reader::new(text, overrides, &state_dir)
+        .map_err(|problems| problems.into_error(file, text))?;
+    let base = file.parent().unwrap_or(Path::new("/"));
+    let (listen, upstream) = addresses(&mut reader, base);
+    let config = Config {
+        listen,
+        upstream,
+        min_api: min_api(&mut reader),
+        networks: networks(&mut reader),
+        tls: tls(&mut reader, base),
+        limits: limits(&mut reader),
+        audit: audit(&mut reader, base),
+        admin: admin(&mut reader, base),
+    };
+    match reader.problems.is_empty() {
+        true => Ok(config),
+        false => Err(reader.problems.into_error(file, text)),
     }
 }
 

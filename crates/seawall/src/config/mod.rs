@@ -10,9 +10,10 @@ mod template;
 mod units;
 
 pub use file::Overrides;
-pub use load::load;
+pub use load::{interpret, load};
 pub use template::commented;
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,19 +42,6 @@ pub struct Config {
     pub audit: Audit,
     /// The admin socket and the metrics listener.
     pub admin: Admin,
-    /// Where all this was read, to read it again.
-    pub source: Source,
-}
-
-/// Where a configuration comes from: the file, and the flags of the command line over it.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// The file; when absent, the flags say everything.
-    pub file: PathBuf,
-    /// The state folder, where the defaults of some paths are.
-    pub state_dir: PathBuf,
-    /// The flags.
-    pub overrides: Overrides,
 }
 
 /// One listener.
@@ -90,6 +78,27 @@ pub enum Upstream {
         /// Our client key.
         key: PathBuf,
     },
+}
+
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+            Self::Fd => f.write_str("fd://"),
+            Self::Unix { path, identity } => {
+                write!(f, "unix://{}?identity={identity}", path.display())
+            }
+        }
+    }
+}
+
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tls { address, .. } => write!(f, "tcp://{address}"),
+        }
+    }
 }
 
 /// The server's side of TLS.

@@ -49,16 +49,17 @@ fn comment(text: &str, out: &mut String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Overrides, Source};
+    use super::super::{Overrides, interpret as interpreted};
     use super::*;
+    use crate::cli::Context;
 
     fn interpret(text: &str) -> String {
-        let source = Source {
-            file: "/etc/seawall/seawall.toml".into(),
+        let context = Context {
+            config_file: "/etc/seawall/seawall.toml".into(),
             state_dir: "/var/lib/seawall".into(),
-            overrides: Overrides::default(),
+            json: false,
         };
-        match source.interpret(text) {
+        match interpreted(text, &context, &Overrides::default()) {
             Ok(config) => format!("{config:#?}"),
             Err(error) => panic!("{error}"),
         }

@@ -1,15 +1,15 @@
 use super::*;
 
-fn source(overrides: Overrides) -> Source {
-    Source {
-        file: "/etc/seawall/seawall.toml".into(),
+fn context() -> Context {
+    Context {
+        config_file: "/etc/seawall/seawall.toml".into(),
         state_dir: "/var/lib/seawall".into(),
-        overrides,
+        json: false,
     }
 }
 
 fn interpret(text: &str) -> Result<Config, Error> {
-    source(Overrides::default()).interpret(text)
+    super::interpret(text, &context(), &Overrides::default())
 }
 
 /// The whole complaint about `text`; the file's name is shortened to what can be read here.
@@ -71,14 +71,6 @@ fn an_empty_file_is_every_default() {
             admin: Admin {
                 socket: "/var/lib/seawall/admin.sock",
                 metrics: None,
-            },
-            source: Source {
-                file: "/etc/seawall/seawall.toml",
-                state_dir: "/var/lib/seawall",
-                overrides: Overrides {
-                    values: {},
-                    complete: false,
-                },
             },
         }
         "#);
@@ -218,14 +210,6 @@ fn every_key_is_read() {
                 metrics: Some(
                     127.0.0.1:9323,
                 ),
-            },
-            source: Source {
-                file: "/etc/seawall/seawall.toml",
-                state_dir: "/var/lib/seawall",
-                overrides: Overrides {
-                    values: {},
-                    complete: false,
-                },
             },
         }
         "#);
@@ -574,11 +558,11 @@ fn what_a_terminal_would_obey_is_not_echoed() {
 fn flags_win_over_the_file_and_are_named_in_complaints() {
     let mut overrides = Overrides::default();
     overrides.texts("listen", "--host", vec!["tcp://127.0.0.1:99".to_owned()]);
-    let config = source(overrides.clone()).interpret("listen = [\"fd://\"]").unwrap();
+    let config = super::interpret("listen = [\"fd://\"]", &context(), &overrides).unwrap();
     assert_eq!(config.listen, [Listen::Tcp("127.0.0.1:99".parse().unwrap())]);
 
     overrides.texts("listen", "--host", vec!["http://127.0.0.1:99".to_owned()]);
-    let error = source(overrides).interpret("min_api = \"2\"").unwrap_err();
+    let error = super::interpret("min_api = \"2\"", &context(), &overrides).unwrap_err();
     insta::assert_snapshot!(error, @r#"
         error: --host: cannot use `http://127.0.0.1:99`: plain HTTP would make everybody who reaches it root on this host
         hint: write `tcp://ADDRESS:2376`, which is mutual TLS
