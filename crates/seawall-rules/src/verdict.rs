@@ -25,7 +25,6 @@ pub struct Grant {
 }
 
 impl Grant {
-    #[allow(dead_code, reason = "until judge grants")]
     pub(crate) fn new(request: Request, rule: &'static str) -> Self {
         Self { request, rule }
     }
