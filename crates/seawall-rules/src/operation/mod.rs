@@ -24,7 +24,7 @@ pub use recognize::recognize;
 pub use route::{BodyKind, Class, QueryKey, Route, UpgradeKind};
 pub use table::Operation;
 
-use crate::head::{Method, RequestHead, Upgrade};
+use crate::head::{RequestHead, Upgrade};
 use crate::json::Document;
 use crate::target::Target;
 
@@ -62,17 +62,6 @@ impl Request {
     /// The query key of this operation that is spelled most like `unknown`.
     pub(crate) fn nearest_key(&self, unknown: &str) -> Option<&'static str> {
         nearest::nearest(unknown, self.route.query.iter().map(|key| key.name))
-    }
-}
-
-/// The method as it stands in a request line.
-fn method_name(method: Method) -> &'static str {
-    match method {
-        Method::Delete => "DELETE",
-        Method::Get => "GET",
-        Method::Head => "HEAD",
-        Method::Post => "POST",
-        Method::Put => "PUT",
     }
 }
 

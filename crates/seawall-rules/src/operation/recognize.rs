@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::nearest::nearest;
-use super::{BodyKind, Class, Operation, Request, Route, UpgradeKind, method_name};
+use super::{BodyKind, Class, Operation, Request, Route, UpgradeKind};
 use crate::escape::quoted;
 use crate::head::{Framing, Method, RequestHead, Upgrade};
 use crate::target::{ApiVersion, Target};
@@ -299,12 +299,12 @@ fn unknown_route(method: Method, target: &Target) -> Refusal {
     let other: Vec<_> = [Method::Delete, Method::Get, Method::Head, Method::Post, Method::Put]
         .into_iter()
         .filter(|&other| find(other, &target.segments).is_some())
-        .map(method_name)
+        .map(Method::as_str)
         .collect();
     if !other.is_empty() {
         return Refusal::forbidden(
             "route.method",
-            format!("{shown} takes {}, not {}", other.join(" or "), method_name(method)),
+            format!("{shown} takes {}, not {}", other.join(" or "), method),
         );
     }
     let templates = Operation::ALL.iter().map(|operation| operation.route().template);

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use super::{BodyKind, Request, method_name};
+use super::{BodyKind, Request};
 use crate::head::{Framing, Method, Upgrade};
 
 impl Request {
@@ -15,7 +15,7 @@ impl Request {
     /// method is expected to have one, and `Connection`. `Expect` is never among them: the gate
     /// answers it.
     pub fn write_head(&self, framing: Framing, keep_alive: bool, out: &mut Vec<u8>) {
-        let method = method_name(self.route.method);
+        let method = self.route.method;
         put(out, format_args!("{method} {} HTTP/1.1\r\nHost: docker\r\n", self.target));
         for (name, value) in &self.head.forwarded {
             put(out, format_args!("{name}: {value}\r\n"));

@@ -1,5 +1,5 @@
 use super::*;
-use crate::head::{Framing, Method, RequestHead};
+use crate::head::{Framing, Method, RequestHead, Version};
 use crate::operation::Class;
 use crate::target::{self, ApiVersion};
 
@@ -15,6 +15,7 @@ const EVERY_SET: &[&[Role]] = &[
 fn decide(roles: &[Role], method: Method, target: &str) -> Verdict {
     let head = RequestHead {
         method,
+        version: Version::Http11,
         target: target.to_owned(),
         framing: Framing::None,
         upgrade: None,
