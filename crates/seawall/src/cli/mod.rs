@@ -4,7 +4,9 @@
 //! [`GROUPS`]; and one in `docs/reference/commands.md`, which a test writes.
 
 mod completions;
+mod join;
 mod man;
+mod renew;
 pub mod report;
 
 #[cfg(test)]
@@ -114,14 +116,18 @@ enum LogLevel {
 #[derive(Debug, Subcommand)]
 enum Command {
     Completions(completions::Args),
+    Join(join::Args),
     Man(man::Args),
+    Renew(renew::Args),
 }
 
 impl Command {
     fn run(self, context: &Context) -> Result<(), Error> {
         match self {
             Self::Completions(args) => completions::run(context, args),
+            Self::Join(args) => join::run(context, args),
             Self::Man(args) => man::run(context, args),
+            Self::Renew(args) => renew::run(context, args),
         }
     }
 }

@@ -25,41 +25,43 @@ use super::invitation::{Address, Invitation};
 use super::place::Credentials;
 use super::wire::{self, Code, Grant, Refusal, from_unix_seconds};
 use crate::authenticate::tls::ENROL_ALPN;
-use crate::pki;
+use crate::pki::{self, Facts, Key};
 
-/// Asks the gate of an invitation for a certificate for the key of `csr` (PKCS#10, PEM). The
-/// gate is verified by the invitation's hash of its CA before the secret leaves this process.
+/// Asks the gate of an invitation for a certificate for `key`, of which only a request goes out.
+/// The gate is verified by the invitation's hash of its CA before the secret leaves this process.
 ///
 /// # Errors
 /// [`Failure`].
-pub async fn join(invitation: &Invitation, csr: String) -> Result<Grant, Failure> {
+pub async fn join(invitation: &Invitation, key: &Key) -> Result<Grant, Failure> {
     let tls = connect_anonymously(invitation).await?;
-    let request = wire::Join { secret: invitation.secret.expose(), csr };
+    let request = wire::Join { secret: invitation.secret.expose(), csr: key.request()? };
     let grant = ask(tls, &invitation.address, "/join", &request).await?;
     let pinned = |ca: &CertificateDer<'_>| pki::sha256(ca) == invitation.ca_sha256;
-    if cas(&grant.ca)?.iter().any(pinned) { Ok(grant) } else { Err(Failure::Answer) }
+    if cas(&grant.ca)?.iter().any(pinned) { granted(grant, key) } else { Err(Failure::Answer) }
 }
 
-/// Asks for a new certificate, with the present one as the proof of who asks; `csr` is for a new
-/// key or the present one.
+/// Asks for a new certificate for `key`, a new one or the present one, with the present
+/// certificate and its key as the proof of who asks.
 ///
 /// # Errors
 /// [`Failure`].
-pub async fn renew(
-    address: &Address,
-    present: &Credentials,
-    csr: String,
-) -> Result<Grant, Failure> {
+pub async fn renew(address: &Address, present: &Credentials, key: &Key) -> Result<Grant, Failure> {
     let unusable = |_| Failure::Credentials;
     let chain: Vec<_> = CertificateDer::pem_slice_iter(present.cert.as_bytes())
         .collect::<Result<_, _>>()
         .map_err(unusable)?;
-    let key = PrivateKeyDer::from_pem_slice(present.key.as_bytes()).map_err(unusable)?;
+    let present_key = PrivateKeyDer::from_pem_slice(present.key.as_bytes()).map_err(unusable)?;
     let verifier = by_bundle(&cas(&present.ca).map_err(|_| Failure::Credentials)?)?;
-    let tls = connect(address, verifier, Some((chain, key))).await?;
-    let grant = ask(tls, address, "/renew", &wire::Renew { csr }).await?;
+    let tls = connect(address, verifier, Some((chain, present_key))).await?;
+    let grant = ask(tls, address, "/renew", &wire::Renew { csr: key.request()? }).await?;
     cas(&grant.ca)?;
-    Ok(grant)
+    granted(grant, key)
+}
+
+// A certificate for another key would be a context that works nowhere.
+fn granted(grant: Grant, key: &Key) -> Result<Grant, Failure> {
+    let facts = Facts::from_pem(&grant.certificate).map_err(|_| Failure::Answer)?;
+    if facts.spki == key.public().spki() { Ok(grant) } else { Err(Failure::Answer) }
 }
 
 /// Why no certificate came.
@@ -89,6 +91,9 @@ pub enum Failure {
         /// Why not.
         error: io::Error,
     },
+    /// No key or request could be made.
+    #[error("cannot make a certificate request: {0}")]
+    Key(#[from] pki::Error),
     /// No answer in time.
     #[error("no answer from `{0}` within {n} seconds", n = TIME.as_secs())]
     Late(Address),

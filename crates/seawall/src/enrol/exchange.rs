@@ -12,9 +12,10 @@ use tokio::net::TcpListener;
 
 use super::client::{self, Failure};
 use super::invitation::{Address, Invitation, Secret};
-use super::place::Credentials;
+use super::owner::Owner;
+use super::place::{Credentials, Enrolled, Overwrite, Place};
 use super::server::{Desk, Enrolment, Issued, Refused};
-use super::wire::{Code, Grant, from_unix_seconds};
+use super::wire::{Code, Grant};
 use crate::audit::CannotRecord;
 use crate::authenticate::identities::Identities;
 use crate::authenticate::tls::{Door, Doors, Material};
@@ -196,8 +197,8 @@ impl Desk for Gate {
     }
 }
 
-fn request() -> String {
-    Key::generate().unwrap().request().unwrap()
+fn new_key() -> Key {
+    Key::generate().unwrap()
 }
 
 fn refusal(result: Result<Grant, Failure>) -> (Code, String) {
@@ -213,12 +214,12 @@ async fn an_invitation_gets_its_key_certified() {
     let (address, _fates) = gate.serve().await;
     let key = Key::generate().unwrap();
     let invitation = gate.invite(address, Invited::Open);
-    let grant = client::join(&invitation, key.request().unwrap()).await.unwrap();
+    let grant = client::join(&invitation, &key).await.unwrap();
     assert_eq!(grant.identity.as_str(), "alice");
     assert_eq!(grant.ca, gate.ca.pem());
     let facts = Facts::from_pem(&grant.certificate).unwrap();
     assert_eq!(facts.spki, key.public().spki());
-    assert_eq!(from_unix_seconds(grant.not_after), facts.not_after);
+    assert_eq!(grant.ends(), facts.not_after);
     assert_eq!(gate.events(), ["enrol.join: alice"]);
 }
 
@@ -227,10 +228,10 @@ async fn an_invitation_is_for_one_key_which_may_ask_again() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
     let invitation = gate.invite(address, Invited::Open);
-    let csr = request();
-    let first = client::join(&invitation, csr.clone()).await.unwrap();
-    assert_eq!(client::join(&invitation, csr).await.unwrap(), first);
-    assert_eq!(refusal(client::join(&invitation, request()).await).0, Code::Invitation);
+    let key = new_key();
+    let first = client::join(&invitation, &key).await.unwrap();
+    assert_eq!(client::join(&invitation, &key).await.unwrap(), first);
+    assert_eq!(refusal(client::join(&invitation, &new_key()).await).0, Code::Invitation);
 }
 
 #[tokio::test]
@@ -244,13 +245,13 @@ async fn every_bad_invitation_is_refused_alike_and_recorded_for_what_it_is() {
     ];
     let unknown =
         Invitation { secret: Secret::generate().unwrap(), ..gate.invite(address, Invited::Open) };
-    let told_to_strangers = refusal(client::join(&unknown, request()).await);
+    let told_to_strangers = refusal(client::join(&unknown, &new_key()).await);
     assert_eq!(told_to_strangers.0, Code::Invitation);
     assert_eq!(*gate.strangers.lock().unwrap(), [address.ip()]);
     assert!(gate.events().is_empty());
     for (state, recorded) in cases {
         let invitation = gate.invite(address, state);
-        let told = refusal(client::join(&invitation, request()).await);
+        let told = refusal(client::join(&invitation, &new_key()).await);
         assert_eq!(told, told_to_strangers, "{recorded}");
         assert_eq!(gate.events(), [recorded]);
     }
@@ -261,7 +262,7 @@ async fn nothing_is_sent_to_a_gate_of_another_ca() {
     let (real, impostor) = (Gate::new(), Gate::new());
     let (address, mut fates) = impostor.serve().await;
     let invitation = real.invite(address, Invited::Open);
-    let failure = client::join(&invitation, request()).await.unwrap_err();
+    let failure = client::join(&invitation, &new_key()).await.unwrap_err();
     assert!(matches!(failure, Failure::WrongCa(_)), "{failure}");
     // The handshake never finished, so no byte of a request can have come.
     assert_eq!(fates.recv().await, Some(false));
@@ -290,7 +291,7 @@ async fn showing_the_right_ca_without_a_certificate_from_it_is_not_enough() {
         doors.open(tcp).await.is_ok()
     });
     let invitation = real.invite(address, Invited::Open);
-    let failure = client::join(&invitation, request()).await.unwrap_err();
+    let failure = client::join(&invitation, &new_key()).await.unwrap_err();
     assert!(matches!(failure, Failure::WrongCa(_)), "{failure}");
     assert!(!opened.await.unwrap());
 }
@@ -300,7 +301,7 @@ async fn a_gate_whose_certificate_is_for_another_host_is_not_believed() {
     let gate = Gate::named(&["elsewhere.example.com"]);
     let (address, mut fates) = gate.serve().await;
     let invitation = gate.invite(address, Invited::Open);
-    let failure = client::join(&invitation, request()).await.unwrap_err();
+    let failure = client::join(&invitation, &new_key()).await.unwrap_err();
     assert!(matches!(failure, Failure::GateCertificate { .. }), "{failure}");
     assert_eq!(fates.recv().await, Some(false));
 }
@@ -309,7 +310,7 @@ async fn a_gate_whose_certificate_is_for_another_host_is_not_believed() {
 async fn what_else_may_answer_is_told_apart() {
     let gate = Gate::new();
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let failure = client::join(&gate.invite(closed, Invited::Open), request()).await.unwrap_err();
+    let failure = client::join(&gate.invite(closed, Invited::Open), &new_key()).await.unwrap_err();
     assert!(matches!(failure, Failure::Io { doing: "connect to", .. }), "{failure}");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -320,7 +321,7 @@ async fn what_else_may_answer_is_told_apart() {
         let _ = tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         let _ = tcp.read_to_end(&mut Vec::new()).await;
     });
-    let failure = client::join(&gate.invite(plain, Invited::Open), request()).await.unwrap_err();
+    let failure = client::join(&gate.invite(plain, Invited::Open), &new_key()).await.unwrap_err();
     assert!(matches!(failure, Failure::NotTls(_)), "{failure}");
 }
 
@@ -331,7 +332,7 @@ async fn a_renewal_comes_after_two_thirds_of_the_lifetime() {
     let address: Address = address.to_string().parse().unwrap();
 
     let early = gate.credentials(10 * DAY);
-    let refused = client::renew(&address, &early, request()).await;
+    let refused = client::renew(&address, &early, &new_key()).await;
     let Err(Failure::Refused { code: Code::TooEarly, from: Some(from), .. }) = refused else {
         panic!("{refused:?}");
     };
@@ -341,14 +342,14 @@ async fn a_renewal_comes_after_two_thirds_of_the_lifetime() {
     let due = gate.credentials(21 * DAY);
     let key = Key::generate().unwrap();
     gate.events();
-    let grant = client::renew(&address, &due, key.request().unwrap()).await.unwrap();
+    let grant = client::renew(&address, &due, &key).await.unwrap();
     let facts = Facts::from_pem(&grant.certificate).unwrap();
     assert_eq!(facts.spki, key.public().spki());
     assert!(facts.not_after > SystemTime::now() + 29 * DAY);
     assert_eq!(gate.events(), ["enrol.renew: alice"]);
 
-    let same_key = Key::from_pem(&due.key).unwrap().request().unwrap();
-    client::renew(&address, &due, same_key).await.unwrap();
+    let same_key = Key::from_pem(&due.key).unwrap();
+    client::renew(&address, &due, &same_key).await.unwrap();
 }
 
 #[tokio::test]
@@ -360,7 +361,7 @@ async fn what_was_revoked_or_has_expired_is_not_renewed() {
     let revoked = gate.credentials(21 * DAY);
     gate.issued.lock().unwrap().retain(|(_, pem)| *pem != revoked.cert);
     for refused in [expired, revoked] {
-        let failure = client::renew(&address, &refused, request()).await.unwrap_err();
+        let failure = client::renew(&address, &refused, &new_key()).await.unwrap_err();
         assert!(matches!(failure, Failure::Rejected(_)), "{failure:?}");
     }
 }
@@ -377,7 +378,7 @@ async fn a_renewal_without_a_certificate_gets_nowhere() {
 }
 
 fn csr_only() -> Value {
-    serde_json::json!({ "csr": request() })
+    serde_json::json!({ "csr": new_key().request().unwrap() })
 }
 
 #[tokio::test]
@@ -385,14 +386,14 @@ async fn nothing_is_issued_while_the_clock_is_behind_or_the_record_fails() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
     let invitation = gate.invite(address, Invited::Open);
-    let csr = request();
+    let key = new_key();
     *gate.clock.lock().unwrap() = Err(Refused::Clock);
-    assert_eq!(refusal(client::join(&invitation, csr.clone()).await).0, Code::Clock);
+    assert_eq!(refusal(client::join(&invitation, &key).await).0, Code::Clock);
     *gate.clock.lock().unwrap() = Ok(());
     *gate.record.lock().unwrap() = Err(());
-    assert_eq!(refusal(client::join(&invitation, csr.clone()).await).0, Code::Unavailable);
+    assert_eq!(refusal(client::join(&invitation, &key).await).0, Code::Unavailable);
     *gate.record.lock().unwrap() = Ok(());
-    client::join(&invitation, csr).await.unwrap();
+    client::join(&invitation, &key).await.unwrap();
 }
 
 #[tokio::test]
@@ -402,10 +403,10 @@ async fn who_fails_too_often_is_not_heard_for_a_while() {
     let good = gate.invite(address, Invited::Open);
     let bad = Invitation { secret: Secret::generate().unwrap(), ..good.clone() };
     for _ in 0..10 {
-        assert_eq!(refusal(client::join(&bad, request()).await).0, Code::Invitation);
+        assert_eq!(refusal(client::join(&bad, &new_key()).await).0, Code::Invitation);
     }
-    assert_eq!(refusal(client::join(&bad, request()).await).0, Code::Busy);
-    assert_eq!(refusal(client::join(&good, request()).await).0, Code::Busy);
+    assert_eq!(refusal(client::join(&bad, &new_key()).await).0, Code::Busy);
+    assert_eq!(refusal(client::join(&good, &new_key()).await).0, Code::Busy);
 }
 
 #[tokio::test]
@@ -418,7 +419,10 @@ async fn what_is_not_a_request_of_ours_is_refused() {
         ("/", serde_json::json!({})),
         ("/v1.41/containers/json", serde_json::json!({})),
         ("/join", serde_json::json!({ "secret": secret })),
-        ("/join", serde_json::json!({ "secret": secret, "csr": request(), "role": "admin" })),
+        (
+            "/join",
+            serde_json::json!({ "secret": secret, "csr": new_key().request().unwrap(), "role": "admin" }),
+        ),
         ("/join", serde_json::json!({ "secret": secret, "csr": "not a request" })),
         ("/join", serde_json::json!({ "secret": secret, "csr": "A".repeat(70_000) })),
     ] {
@@ -427,5 +431,108 @@ async fn what_is_not_a_request_of_ours_is_refused() {
         assert_eq!(refusal(refused).0, Code::Request, "{path} {body:.60}");
     }
     // None of them has spent the invitation.
-    client::join(&invitation, request()).await.unwrap();
+    client::join(&invitation, &new_key()).await.unwrap();
+}
+
+async fn seawall(args: &[&str]) -> bool {
+    let args: Vec<_> = ["seawall"].iter().chain(args).map(std::ffi::OsString::from).collect();
+    let code = tokio::task::spawn_blocking(|| crate::cli::run(args)).await.unwrap();
+    format!("{code:?}") == format!("{:?}", std::process::ExitCode::SUCCESS)
+}
+
+#[tokio::test]
+async fn join_makes_a_context_and_renew_keeps_it_alive() {
+    let gate = Gate::new();
+    let (address, _fates) = gate.serve().await;
+    let dir = tempfile::tempdir().unwrap();
+    let docker = dir.path().to_str().unwrap();
+    let place = Place::Context { docker_config: docker.into(), name: "prod".parse().unwrap() };
+    let to = ["--docker-config", docker];
+    let invitation = gate.invite(address, Invited::Open).to_string();
+    assert!(seawall(&[&["join", &invitation, "--name", "prod", "--use"], &to[..]].concat()).await);
+
+    let alice = place.enrolled().unwrap().unwrap();
+    assert_eq!(alice.address.to_string(), address.to_string());
+    assert_eq!(alice.identity.as_str(), "alice");
+    let config = std::fs::read_to_string(dir.path().join("config.json")).unwrap();
+    assert!(config.contains(r#""currentContext": "prod""#), "{config}");
+
+    let fresh = place.credentials().unwrap();
+    let renew = async |args: &[&str]| seawall(&[&["renew"], args, &to[..]].concat()).await;
+    assert!(!renew(&[]).await, "too early");
+    assert!(renew(&["--all", "--if-due"]).await);
+    assert_eq!(place.credentials().unwrap(), fresh);
+
+    let due = gate.credentials(21 * DAY);
+    place.install(&Owner::Current, &alice, &due, Overwrite::Own).unwrap();
+    assert!(renew(&["--all", "--if-due"]).await);
+    let renewed = place.credentials().unwrap();
+    assert_ne!(renewed.cert, due.cert);
+    assert_ne!(renewed.key, due.key);
+    let key = Key::from_pem(&renewed.key).unwrap();
+    assert_eq!(Facts::from_pem(&renewed.cert).unwrap().spki, key.public().spki());
+}
+
+#[tokio::test]
+async fn a_folder_for_docker_cert_path_is_joined_and_renewed_with_its_key() {
+    let gate = Gate::new();
+    let (address, _fates) = gate.serve().await;
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::Folder(dir.path().to_owned());
+    let to = ["--cert-path", dir.path().to_str().unwrap()];
+    let invitation = gate.invite(address, Invited::Open).to_string();
+    assert!(seawall(&[&["join", &invitation], &to[..]].concat()).await);
+    let alice = place.enrolled().unwrap().unwrap();
+
+    let due = gate.credentials(21 * DAY);
+    place.install(&Owner::Current, &alice, &due, Overwrite::Own).unwrap();
+    assert!(seawall(&[&["renew"], &to[..]].concat()).await);
+    let renewed = place.credentials().unwrap();
+    assert_ne!(renewed.cert, due.cert);
+    assert_eq!(renewed.key, due.key);
+}
+
+#[tokio::test]
+async fn a_join_that_lost_its_answer_can_be_run_again() {
+    let gate = Gate::new();
+    let (address, _fates) = gate.serve().await;
+    let dir = tempfile::tempdir().unwrap();
+    let invitation = gate.invite(address, Invited::Open).to_string();
+    let docker = dir.path().to_str().unwrap();
+    let join = ["join", &invitation, "--docker-config", docker];
+    // The invitation is spent, but the answer does not come: the gate cannot record it.
+    *gate.record.lock().unwrap() = Err(());
+    assert!(!seawall(&join).await);
+    assert_eq!(gate.issued.lock().unwrap().len(), 1);
+    *gate.record.lock().unwrap() = Ok(());
+    assert!(seawall(&join).await);
+    assert_eq!(gate.issued.lock().unwrap().len(), 1);
+    // Nothing of it is left, the key of the attempt least of all.
+    let left = std::fs::read_dir(dir.path().join("contexts")).unwrap();
+    let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["meta", "tls"]);
+}
+
+#[tokio::test]
+async fn an_invitation_is_not_spent_on_a_place_that_is_taken() {
+    let gate = Gate::new();
+    let (address, _fates) = gate.serve().await;
+    let dir = tempfile::tempdir().unwrap();
+    let taken = Place::Context { docker_config: dir.path().into(), name: "prod".parse().unwrap() };
+    let other = Enrolled {
+        address: "other.example.com:2376".parse().unwrap(),
+        identity: Name::parse("alice").unwrap(),
+    };
+    let theirs = gate.credentials(DAY);
+    taken.install(&Owner::Current, &other, &theirs, Overwrite::Own).unwrap();
+    let issued = gate.issued.lock().unwrap().len();
+    let invitation = gate.invite(address, Invited::Open).to_string();
+    let docker = dir.path().to_str().unwrap();
+    let join = ["join", &invitation, "--docker-config", docker, "--name", "prod"];
+    assert!(!seawall(&join).await);
+    assert_eq!(gate.issued.lock().unwrap().len(), issued);
+    assert_eq!(taken.credentials().unwrap(), theirs);
+    assert!(seawall(&[&join[..], &["--force"]].concat()).await);
+    assert_ne!(taken.credentials().unwrap(), theirs);
 }

@@ -67,6 +67,17 @@ pub(super) fn swap_folder(new: &Path, at: &Path) -> io::Result<bool> {
     }
 }
 
+/// Whether [`swap_folder`] can exchange two folders below `dir`. The caller holds its lock.
+pub(super) fn swaps_folders(dir: &Path) -> io::Result<bool> {
+    let [a, b] = [".seawall-a", ".seawall-b"].map(|name| dir.join(name));
+    folder(&a, Access::Owner)?;
+    folder(&b, Access::Owner)?;
+    let swapped = swap_folder(&a, &b);
+    remove_folder(&a)?;
+    remove_folder(&b)?;
+    swapped
+}
+
 /// Removes a file, if it is there.
 pub(super) fn remove(path: &Path) -> io::Result<()> {
     absent_is_fine(fs::remove_file(path))

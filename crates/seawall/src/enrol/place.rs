@@ -68,6 +68,16 @@ pub enum Place {
     Folder(PathBuf),
 }
 
+/// Which key a renewal is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RenewalKey {
+    /// A new one.
+    New,
+    /// The present one: here certificate and key cannot be replaced in one step, and a crash
+    /// between the two would leave a pair that does not fit.
+    Present,
+}
+
 /// Why credentials cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum PlaceError {
@@ -187,6 +197,20 @@ impl Place {
             })
         };
         Ok(Credentials { ca: read("ca.pem")?, cert: read("cert.pem")?, key: read("key.pem")? })
+    }
+
+    /// Which key a renewal of what is here should be for.
+    ///
+    /// # Errors
+    /// [`PlaceError::Io`].
+    pub fn renewal_key(&self) -> Result<RenewalKey, PlaceError> {
+        let Self::Context { .. } = self else { return Ok(RenewalKey::Present) };
+        let _lock = self.lock()?;
+        let root = self.root();
+        match files::swaps_folders(&root).map_err(doing("write to", &root))? {
+            true => Ok(RenewalKey::New),
+            false => Ok(RenewalKey::Present),
+        }
     }
 
     /// The private key of a join that has begun and may not have ended: the same invitation may

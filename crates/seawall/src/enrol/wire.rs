@@ -41,6 +41,13 @@ pub struct Grant {
     pub not_after: u64,
 }
 
+impl Grant {
+    /// End of the certificate's validity.
+    pub fn ends(&self) -> SystemTime {
+        from_unix_seconds(self.not_after)
+    }
+}
+
 /// The answer that refuses.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Refusal {

@@ -1,0 +1,296 @@
+//! `seawall join`: from an invitation to a docker context.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::Context;
+use super::report::{self, Doing as _, Error};
+use crate::enrol::client::{self, Failure};
+use crate::enrol::context::{self, ContextName};
+use crate::enrol::invitation::{Address, Invitation, NotAnInvitation};
+use crate::enrol::owner::Owner;
+use crate::enrol::place::{Credentials, Enrolled, Overwrite, Place, PlaceError};
+use crate::enrol::wire::{Code, Grant};
+use crate::pki::Key;
+
+/// Accept an invitation: make a key here, have it certified, and make a docker context of it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  seawall join seawall1.… --name prod\n  \
+    seawall join - < invitation    # out of the shell's history and of ps")]
+pub(super) struct Args {
+    /// What `seawall identity add --invite` printed; `-` reads it from standard input
+    #[arg(value_name = "INVITATION|-", allow_hyphen_values = true)]
+    invitation: String,
+    /// Name of the docker context; the gate's host name without it
+    #[arg(long, value_name = "CONTEXT", conflicts_with = "cert_path")]
+    name: Option<ContextName>,
+    /// Write ca.pem, cert.pem and key.pem into this folder, for DOCKER_CERT_PATH, and make no
+    /// context
+    #[arg(long, value_name = "DIR")]
+    cert_path: Option<PathBuf>,
+    /// Docker's configuration folder; $DOCKER_CONFIG or ~/.docker without it
+    #[arg(long, value_name = "DIR", conflicts_with = "cert_path")]
+    docker_config: Option<PathBuf>,
+    /// Make it the context that docker uses when none is named
+    #[arg(long = "use", conflicts_with = "cert_path")]
+    select: bool,
+    /// Replace what is there, whoever made it
+    #[arg(long)]
+    force: bool,
+    /// Say what was made as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(_: &Context, args: Args) -> Result<(), Error> {
+    let invitation = read(&args.invitation)?;
+    let place = place(&args, &invitation.address)?;
+    let overwrite = if args.force { Overwrite::Anything } else { Overwrite::Own };
+    check(&place, &invitation.address, overwrite)?;
+
+    let id = invitation.secret.hash();
+    let owner = Owner::Current;
+    let pem = place.pending_key(&owner, &id, || {
+        let key = Key::generate().doing(|| "make a key".to_owned())?;
+        Ok::<_, Error>(key.to_pem().to_string())
+    })?;
+    let key = Key::from_pem(&pem).doing(|| format!("read the key begun for {place}"))?;
+    let grant = match super::renew::wait_for(client::join(&invitation, &key))? {
+        Ok(grant) => grant,
+        Err(failure) => {
+            if matches!(failure, Failure::Refused { code: Code::Invitation, .. }) {
+                place.forget_pending_key(&owner, &id)?;
+            }
+            return Err(explain(failure));
+        }
+    };
+    let not_after = grant.ends();
+    let Grant { certificate, ca, identity, .. } = grant;
+    let enrolled = Enrolled { address: invitation.address.clone(), identity };
+    let credentials = Credentials { ca, cert: certificate, key: pem };
+    place.install(&owner, &enrolled, &credentials, overwrite)?;
+    place.forget_pending_key(&owner, &id)?;
+    if args.select
+        && let Place::Context { docker_config, name } = &place
+    {
+        context::select(docker_config, &owner, name)?;
+        warn_of_what_overrides();
+    }
+    let made = Made { place, enrolled, not_after };
+    report::print(if args.json { made.json() } else { made.text(args.select) })
+}
+
+fn read(argument: &str) -> Result<Invitation, Error> {
+    let mut text = argument.to_owned();
+    if argument == "-" {
+        text.clear();
+        let input = std::io::stdin();
+        let read = if input.is_terminal() {
+            // Nowhere is left to ask when standard error is closed.
+            let _ = write!(std::io::stderr(), "invitation: ");
+            input.read_line(&mut text).map(|_| ())
+        } else {
+            input.take(MAX_INVITATION).read_to_string(&mut text).map(|_| ())
+        };
+        read.doing(|| "read the invitation from standard input".to_owned())?;
+    }
+    text.parse().map_err(|error: NotAnInvitation| {
+        let hint = match error {
+            NotAnInvitation::Mangled => "copy it whole, or pass it with `seawall join - < FILE`",
+            NotAnInvitation::Other => {
+                "ask whoever runs the gate for one: `seawall identity add NAME --invite`"
+            }
+            NotAnInvitation::Version => "use the version of seawall that the gate runs",
+        };
+        Error::usage(error.to_string()).hint(hint)
+    })
+}
+
+const MAX_INVITATION: u64 = 4096;
+
+fn place(args: &Args, address: &Address) -> Result<Place, Error> {
+    if let Some(dir) = &args.cert_path {
+        return absolute(dir.clone()).map(Place::Folder);
+    }
+    let name = match &args.name {
+        Some(name) => name.clone(),
+        None => address.host().replace(':', "-").parse().map_err(|_| {
+            let host = address.host();
+            Error::usage(format!("`{host}` cannot be the name of a docker context"))
+                .hint("give one with --name")
+        })?,
+    };
+    Ok(Place::Context { docker_config: docker_config(args.docker_config.clone())?, name })
+}
+
+/// `--docker-config`, or where this user's docker looks.
+pub(super) fn docker_config(given: Option<PathBuf>) -> Result<PathBuf, Error> {
+    let dir = match given {
+        Some(dir) => dir,
+        None => Owner::Current.docker_config().map_err(|error| {
+            Error::usage(error.to_string()).hint("say where with --docker-config")
+        })?,
+    };
+    absolute(dir)
+}
+
+pub(super) fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
+    std::path::absolute(&path).doing(|| format!("use `{}`", path.display()))
+}
+
+// Whom the invitation is for is known only once it is spent; whatever can be said before that
+// is said before.
+fn check(place: &Place, address: &Address, overwrite: Overwrite) -> Result<(), Error> {
+    if overwrite == Overwrite::Anything {
+        return Ok(());
+    }
+    match place.enrolled()? {
+        Some(enrolled) if enrolled.address != *address => {
+            Err(PlaceError::Other { place: place.to_string(), enrolled: Box::new(enrolled) }.into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn warn_of_what_overrides() {
+    for variable in ["DOCKER_HOST", "DOCKER_CONTEXT"] {
+        if std::env::var_os(variable).is_some_and(|value| !value.is_empty()) {
+            // Nowhere is left to warn when standard error is closed.
+            let _ = writeln!(
+                std::io::stderr(),
+                "warning: {variable} is set here, and docker heeds it before the context in use"
+            );
+        }
+    }
+}
+
+/// What there is now.
+struct Made {
+    place: Place,
+    enrolled: Enrolled,
+    not_after: SystemTime,
+}
+
+impl Made {
+    fn text(&self, selected: bool) -> String {
+        let Enrolled { address, identity } = &self.enrolled;
+        let until = minute(self.not_after);
+        let (made, next, renew) = match &self.place {
+            Place::Context { name, .. } if selected => (
+                format!("the docker context `{name}`, now in use"),
+                "docker ps".to_owned(),
+                "seawall renew --install".to_owned(),
+            ),
+            Place::Context { name, .. } => (
+                format!("the docker context `{name}`"),
+                format!("docker --context {name} ps"),
+                "seawall renew --install".to_owned(),
+            ),
+            Place::Folder(dir) => {
+                let dir = dir.display();
+                (
+                    format!("ca.pem, cert.pem and key.pem in {dir}"),
+                    format!(
+                        "DOCKER_HOST=tcp://{address} DOCKER_TLS_VERIFY=1 \
+                         DOCKER_CERT_PATH={dir} docker ps"
+                    ),
+                    format!("seawall renew --install --cert-path {dir}"),
+                )
+            }
+        };
+        format!(
+            "made: {made}: {identity} at {address} until {until}\n\
+             next: {next}\n\
+             to renew it before it ends: {renew}\n"
+        )
+    }
+
+    fn json(&self) -> String {
+        let mut made = json!({
+            "identity": self.enrolled.identity.as_str(),
+            "address": self.enrolled.address.to_string(),
+            "not_after": rfc3339(self.not_after),
+        });
+        match &self.place {
+            Place::Context { docker_config, name } => {
+                made["context"] = name.as_str().into();
+                made["docker_config"] = docker_config.display().to_string().into();
+            }
+            Place::Folder(dir) => made["cert_path"] = dir.display().to_string().into(),
+        }
+        format!("{made:#}\n")
+    }
+}
+
+/// For people: `2026-09-24 10:00 UTC`.
+pub(super) fn minute(at: SystemTime) -> String {
+    let at = OffsetDateTime::from(at);
+    let (date, hour, minute) = (at.date(), at.hour(), at.minute());
+    format!("{date} {hour:02}:{minute:02} UTC")
+}
+
+/// For programs: RFC 3339.
+pub(super) fn rfc3339(at: SystemTime) -> String {
+    let format = time::format_description::well_known::Rfc3339;
+    // INVARIANT: moments come from certificates, whose years have four digits.
+    OffsetDateTime::from(at).format(&format).unwrap_or_default()
+}
+
+impl From<PlaceError> for Error {
+    fn from(error: PlaceError) -> Self {
+        let hint = match &error {
+            PlaceError::Foreign { .. } | PlaceError::Other { .. } => {
+                "choose another place with --name or --cert-path, or replace this one with --force"
+            }
+            PlaceError::Absent { .. } => "`seawall join` makes it from an invitation",
+            PlaceError::Io { .. } => return Self::failed(error.to_string()),
+        };
+        Self::failed(error.to_string()).hint(hint)
+    }
+}
+
+/// A failure to get a certificate, with what to do about it.
+pub(super) fn explain(failure: Failure) -> Error {
+    let error = Error::failed(failure.to_string());
+    match failure {
+        Failure::Answer => error.hint("gate and client may be of versions that do not fit"),
+        Failure::Credentials | Failure::Rejected(_) => {
+            error.hint("ask whoever runs the gate for a new invitation")
+        }
+        Failure::GateCertificate { host, .. } => error
+            .hint(format!("on the gate's host: `seawall up --hostname {host}`"))
+            .hint("or the clock of this machine is wrong"),
+        Failure::Io { doing: "connect to", error: ref io, .. } => match io.kind() {
+            std::io::ErrorKind::ConnectionRefused => {
+                error.hint("nothing listens there: is the gate running, and is this its address?")
+            }
+            _ => error.hint("is the address reachable from here, or is a firewall in between?"),
+        },
+        Failure::Io { .. } => error.hint("if it broke off before the answer, run it again"),
+        Failure::Key(_) => error,
+        Failure::Late(_) => {
+            error.hint("is a firewall in between, or the address another machine's?")
+        }
+        Failure::NoEnrolment(_) | Failure::NotTls(_) => {
+            error.hint("nothing was sent; is this the address and port of the gate?")
+        }
+        Failure::Tls { .. } => error.hint("nothing was sent"),
+        Failure::Refused { code, from, .. } => match (code, from) {
+            (Code::TooEarly, Some(from)) => error.hint(format!("come again {}", minute(from))),
+            (Code::Busy | Code::Clock | Code::Unavailable, _) => {
+                error.hint("nothing is lost: run the same command again in a minute")
+            }
+            (Code::Invitation | Code::Certificate, _) => {
+                error.hint("ask whoever runs the gate for a new invitation")
+            }
+            _ => error,
+        },
+        Failure::WrongCa(_) => error
+            .hint("nothing was sent; somebody may be between you and the gate")
+            .hint("or the gate was set up anew: ask whoever runs it for a new invitation"),
+    }
+}
