@@ -115,45 +115,39 @@ pub fn for_record(target: &[u8]) -> String {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, |_| false)
+        self.write_path(f)?;
+        for (index, (key, value)) in self.query.iter().enumerate() {
+            f.write_str(if index == 0 { "?" } else { "&" })?;
+            write_escaped(f, key)?;
+            f.write_str("=")?;
+            write_escaped(f, value)?;
+        }
+        Ok(())
     }
 }
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, |_| true)
+        self.write_path(f)?;
+        for (index, (key, _)) in self.query.iter().enumerate() {
+            f.write_str(if index == 0 { "?" } else { "&" })?;
+            write_escaped(f, key)?;
+            f.write_str("=***")?;
+        }
+        Ok(())
     }
 }
 
 impl Target {
-    /// The target as it is printed, with `***` for the values of the query keys that `secret`
-    /// picks.
-    pub fn redacted(&self, secret: impl Fn(&str) -> bool) -> String {
-        let mut out = String::new();
-        // INVARIANT: writing to a String cannot fail.
-        let _ = self.write(&mut out, secret);
-        out
-    }
-
-    fn write(&self, out: &mut impl fmt::Write, secret: impl Fn(&str) -> bool) -> fmt::Result {
+    fn write_path(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(version) = self.version {
-            write!(out, "/v{version}")?;
+            write!(f, "/v{version}")?;
         } else if self.segments.is_empty() {
-            out.write_str("/")?;
+            f.write_str("/")?;
         }
         for segment in &self.segments {
-            out.write_str("/")?;
-            write_escaped(out, segment)?;
-        }
-        for (index, (key, value)) in self.query.iter().enumerate() {
-            out.write_str(if index == 0 { "?" } else { "&" })?;
-            write_escaped(out, key)?;
-            out.write_str("=")?;
-            if secret(key) {
-                out.write_str("***")?;
-            } else {
-                write_escaped(out, value)?;
-            }
+            f.write_str("/")?;
+            write_escaped(f, segment)?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! The admin socket: how commands on the host reach the running gate (Unix, 0600, the peer's
 //! uid checked). JSON over HTTP/1.1; `GET /metrics` is served here as well.
 
+pub mod client;
+
 use serde::{Deserialize, Serialize};
 
 use crate::state::call::StateCall;

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::io::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 /// Who has to act; decides the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// The thing asked for failed or was refused: exit code 1.
     Failed,
@@ -16,7 +19,7 @@ pub enum Kind {
 
 /// An error that ends a command. Wording: lower case, no final period, input in backticks; the
 /// remedy is a hint.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
     /// Decides the exit code.
     pub kind: Kind,

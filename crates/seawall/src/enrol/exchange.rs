@@ -102,16 +102,22 @@ impl Gate {
         let alice = Identity {
             id: IdentityId("1".to_owned()),
             name: Name::parse("alice").unwrap(),
+            kind: crate::state::Kind::Person,
             roles: vec![],
             from: vec![],
+            ttl: None,
+            created: SystemTime::now(),
             revoked: None,
             certificates: held
                 .iter()
                 .map(|(facts, _)| Certificate {
                     serial: facts.serial.clone(),
                     fingerprint: facts.fingerprint,
+                    ca: self.ca.facts().fingerprint,
+                    not_before: facts.not_before,
                     not_after: facts.not_after,
                     revoked: None,
+                    reason: None,
                 })
                 .collect(),
             matches: vec![],
