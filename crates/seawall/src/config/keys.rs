@@ -78,10 +78,11 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "hostnames",
         kind: Kind::Texts,
-        default: Some("[]"),
+        default: Some(r#"["localhost", "127.0.0.1", "::1"]"#),
         example: "",
-        meaning: "Names and addresses by which clients reach the gate, for its certificate; \
-            besides `localhost`, the host's name and its interfaces' addresses.",
+        meaning: "Names and addresses by which clients reach the gate: those, and no others, \
+            stand in its certificate. `seawall up` writes the host's own here and adds each \
+            `--hostname`.",
     },
     Key {
         name: "network.allow",

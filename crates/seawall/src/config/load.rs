@@ -12,7 +12,9 @@ use seawall_rules::target::ApiVersion;
 
 use super::file::{Overrides, Reader, Typed};
 use super::listen::{self, Engine, Unusable};
-use super::{Admin, Audit, Config, Limits, Listen, OnFailure, OutsideTls, Sync, Tls, Upstream};
+use super::{
+    Admin, Audit, Config, Limits, Listen, OnFailure, OutsideTls, Source, Sync, Tls, Upstream,
+};
 use crate::cli::report::Error;
 use crate::cli::{self, Context};
 
@@ -22,19 +24,42 @@ use crate::cli::{self, Context};
 /// [`crate::cli::report::Kind::Usage`] with everything that is wrong with it, each with file,
 /// line and column; or when the file is missing, unreadable, or others may write it.
 pub fn load(context: &Context, overrides: &Overrides) -> Result<Config, Error> {
-    let file = &context.config_file;
-    // Nobody asked for the default file by name, so it may be absent where flags say all.
-    let optional =
-        || overrides.are_complete() && cli::default_config_file().is_ok_and(|usual| usual == *file);
-    match read(file)? {
-        Some(text) => interpret(&text, context, overrides),
-        None if optional() => interpret("", context, overrides),
-        None => Err(Error::usage(format!("there is no configuration at `{}`", file.display()))
-            .hint("`sudo seawall up` writes one, with certificates of its own")
-            .hint(
-                "or give dockerd's flags: `seawall serve --tlsverify --tlscacert=ca.pem \
-                 --tlscert=server-cert.pem --tlskey=server-key.pem -H tcp://0.0.0.0:2376`",
-            )),
+    Source { context: context.clone(), overrides: overrides.clone() }.load()
+}
+
+/// Reads the configuration for a command beside the gate. A gate run by flags alone has no file,
+/// so the default one may be absent.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for_command(context: &Context) -> Result<Config, Error> {
+    let mut overrides = Overrides::default();
+    overrides.suffice();
+    load(context, &overrides)
+}
+
+impl Source {
+    /// Reads it (again).
+    ///
+    /// # Errors
+    /// As [`load`].
+    pub fn load(&self) -> Result<Config, Error> {
+        let file = &self.context.config_file;
+        // Nobody asked for the default file by name, so it may be absent where flags say all.
+        let optional = || {
+            let usual = cli::default_config_file();
+            self.overrides.are_complete() && usual.is_ok_and(|usual| usual == *file)
+        };
+        match read(file)? {
+            Some(text) => interpret(&text, &self.context, &self.overrides),
+            None if optional() => interpret("", &self.context, &self.overrides),
+            None => Err(Error::usage(format!("there is no configuration at `{}`", file.display()))
+                .hint("`sudo seawall up` writes one, with certificates of its own")
+                .hint(
+                    "or give dockerd's flags: `seawall serve --tlsverify --tlscacert=ca.pem \
+                     --tlscert=server-cert.pem --tlskey=server-key.pem -H tcp://0.0.0.0:2376`",
+                )),
+        }
     }
 }
 
@@ -58,6 +83,7 @@ pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result
         limits: limits(&mut reader),
         audit: audit(&mut reader, base),
         admin: admin(&mut reader, base),
+        source: Source { context: context.clone(), overrides: overrides.clone() },
     };
     match reader.problems.is_empty() {
         true => Ok(config),

@@ -10,7 +10,7 @@ mod template;
 mod units;
 
 pub use file::Overrides;
-pub use load::{interpret, load};
+pub use load::{interpret, load, load_for_command};
 pub use template::commented;
 
 use std::fmt;
@@ -22,6 +22,8 @@ use seawall_rules::head::HeadLimits;
 use seawall_rules::network::Networks;
 use seawall_rules::policy::Role;
 use seawall_rules::target::ApiVersion;
+
+use crate::cli::Context;
 
 /// A whole, valid configuration. Immutable; a reload makes a new one.
 #[derive(Clone, Debug)]
@@ -42,6 +44,17 @@ pub struct Config {
     pub audit: Audit,
     /// The admin socket and the metrics listener.
     pub admin: Admin,
+    /// Where all this was read, to read it again.
+    pub source: Source,
+}
+
+/// Where a configuration comes from: the file, and the flags of the command line over it.
+#[derive(Clone, Debug)]
+pub struct Source {
+    /// The file, and the state folder where the defaults of some paths are.
+    pub context: Context,
+    /// The flags.
+    pub overrides: Overrides,
 }
 
 /// One listener.

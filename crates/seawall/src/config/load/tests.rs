@@ -42,7 +42,11 @@ fn an_empty_file_is_every_default() {
             },
             tls: Tls {
                 allow_tls12: false,
-                hostnames: [],
+                hostnames: [
+                    "localhost",
+                    "127.0.0.1",
+                    "::1",
+                ],
                 outside: None,
             },
             limits: Limits {
@@ -71,6 +75,17 @@ fn an_empty_file_is_every_default() {
             admin: Admin {
                 socket: "/var/lib/seawall/admin.sock",
                 metrics: None,
+            },
+            source: Source {
+                context: Context {
+                    config_file: "/etc/seawall/seawall.toml",
+                    state_dir: "/var/lib/seawall",
+                    json: false,
+                },
+                overrides: Overrides {
+                    values: {},
+                    complete: false,
+                },
             },
         }
         "#);
@@ -210,6 +225,17 @@ fn every_key_is_read() {
                 metrics: Some(
                     127.0.0.1:9323,
                 ),
+            },
+            source: Source {
+                context: Context {
+                    config_file: "/etc/seawall/seawall.toml",
+                    state_dir: "/var/lib/seawall",
+                    json: false,
+                },
+                overrides: Overrides {
+                    values: {},
+                    complete: false,
+                },
             },
         }
         "#);
