@@ -115,39 +115,45 @@ pub fn for_record(target: &[u8]) -> String {
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_path(f)?;
-        for (index, (key, value)) in self.query.iter().enumerate() {
-            f.write_str(if index == 0 { "?" } else { "&" })?;
-            write_escaped(f, key)?;
-            f.write_str("=")?;
-            write_escaped(f, value)?;
-        }
-        Ok(())
+        self.write(f, |_| false)
     }
 }
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write_path(f)?;
-        for (index, (key, _)) in self.query.iter().enumerate() {
-            f.write_str(if index == 0 { "?" } else { "&" })?;
-            write_escaped(f, key)?;
-            f.write_str("=***")?;
-        }
-        Ok(())
+        self.write(f, |_| true)
     }
 }
 
 impl Target {
-    fn write_path(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The target as it is printed, with `***` for the values of the query keys that `secret`
+    /// picks.
+    pub fn redacted(&self, secret: impl Fn(&str) -> bool) -> String {
+        let mut out = String::new();
+        // INVARIANT: writing to a String cannot fail.
+        let _ = self.write(&mut out, secret);
+        out
+    }
+
+    fn write(&self, out: &mut impl fmt::Write, secret: impl Fn(&str) -> bool) -> fmt::Result {
         if let Some(version) = self.version {
-            write!(f, "/v{version}")?;
+            write!(out, "/v{version}")?;
         } else if self.segments.is_empty() {
-            f.write_str("/")?;
+            out.write_str("/")?;
         }
         for segment in &self.segments {
-            f.write_str("/")?;
-            write_escaped(f, segment)?;
+            out.write_str("/")?;
+            write_escaped(out, segment)?;
+        }
+        for (index, (key, value)) in self.query.iter().enumerate() {
+            out.write_str(if index == 0 { "?" } else { "&" })?;
+            write_escaped(out, key)?;
+            out.write_str("=")?;
+            if secret(key) {
+                out.write_str("***")?;
+            } else {
+                write_escaped(out, value)?;
+            }
         }
         Ok(())
     }

@@ -25,7 +25,6 @@ pub struct Grant {
 }
 
 impl Grant {
-    #[allow(dead_code, reason = "until judge grants")]
     pub(crate) fn new(request: Request, rule: &'static str) -> Self {
         Self { request, rule }
     }
@@ -45,8 +44,9 @@ impl Grant {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} [rule {rule}]")]
 pub struct Refusal {
-    /// HTTP status for the client: 400 malformed, 403 refused, 413 too large, 431 head too
-    /// large. Never 401: `docker pull` would ask for a login.
+    /// HTTP status for the client: 400 malformed, 403 refused, 413 too large, 417 unknown
+    /// expectation, 431 head too large, 501 unknown method, 505 unknown version. Never 401:
+    /// `docker pull` would ask for a login.
     pub status: u16,
     /// Stable id of the rule that refused: `head.duplicate-content-length`, `route.unknown`,
     /// `viewer.not-granted`.

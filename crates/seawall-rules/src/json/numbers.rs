@@ -1,14 +1,17 @@
 //! Numbers that mean the same after being read and written again.
 //!
-//! An integer is exact in 64 bits. A number with a fraction or an exponent becomes a double: up
-//! to 15 significant digits and a power of ten up to 22 survive that exactly, whichever way it is
-//! rounded. All else (`1e30`, `-0`, a 20-digit integer) Go's decoder would refuse for an
-//! integer field, and nothing the Engine API takes needs it.
+//! An integer is exact in 64 bits. A number with a fraction or an exponent becomes a double, and
+//! the shortest text of a double is the number itself when that had at most 15 significant
+//! digits (IEEE 754; `serde_json` rounds correctly with its feature `float_roundtrip`). All else
+//! (`-0`, a 20-digit integer, 17 digits) nothing in the Engine API needs.
+
+use std::ops::RangeInclusive;
 
 use crate::verdict::Refusal;
 
 const DIGITS: usize = 15;
-const EXPONENT: i32 = 22;
+/// Powers of ten that keep 15 digits within the normal doubles.
+const EXPONENTS: RangeInclusive<i32> = -300..=290;
 
 /// Checks every number of `document`, which is valid JSON.
 pub(super) fn check(document: &[u8]) -> Result<(), Refusal> {
@@ -23,8 +26,8 @@ pub(super) fn check(document: &[u8]) -> Result<(), Refusal> {
                 if !is_exact(number) {
                     return Err(Refusal::malformed(
                         "body.number",
-                        "the body has a number that does not fit 64 bits, or 15 digits and an \
-                         exponent of 22",
+                        "the body has a number that is no 64-bit integer and has more than 15 digits, \
+                         or an exponent beyond 290",
                     ));
                 }
                 after
@@ -56,12 +59,14 @@ fn is_exact(number: &[u8]) -> bool {
     let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
     let Ok(exponent) = exponent.parse::<i32>() else { return false };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let whole = whole.trim_start_matches(['-', '0']);
-    let digits = match whole {
-        "" => fraction.trim_start_matches('0').len(),
-        _ => whole.len() + fraction.len(),
+    // Digits that are not zeros at either end, and the power of ten of the last of them.
+    let digits = format!("{}{fraction}", whole.trim_start_matches('-'));
+    let digits = digits.trim_start_matches('0');
+    let significant = digits.trim_end_matches('0').len();
+    let zeros = digits.len() - significant;
+    let (Ok(zeros), Ok(decimals)) = (i32::try_from(zeros), i32::try_from(fraction.len())) else {
+        return false;
     };
-    let Ok(decimals) = i32::try_from(fraction.len()) else { return false };
-    let scale = exponent.saturating_sub(decimals);
-    digits <= DIGITS && (-EXPONENT..=EXPONENT).contains(&scale)
+    let power = exponent.saturating_sub(decimals).saturating_add(zeros);
+    significant == 0 || significant <= DIGITS && EXPONENTS.contains(&power)
 }

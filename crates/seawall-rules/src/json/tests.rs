@@ -33,8 +33,8 @@ fn a_body_is_written_afresh_in_its_own_order() {
             "[-9223372036854775808,18446744073709551615,0]",
         ),
         (
-            "[0.1,-1.5,2.50,1.0,1e3,0.00123456789012345]",
-            "[0.1,-1.5,2.5,1.0,1000.0,0.00123456789012345]",
+            "[0.1,-1.5,2.50,1.0,1e3,0.00123456789012345,777777777777701e1,1e30,0e9]",
+            "[0.1,-1.5,2.5,1.0,1000.0,0.00123456789012345,7777777777777010.0,1e+30,0.0]",
         ),
     ];
     for (body, written) in cases {
@@ -113,11 +113,10 @@ fn a_number_that_would_change_on_the_way_is_refused() {
         "-0",
         "18446744073709551616",
         "-9223372036854775809",
-        "1e30",
-        "1e-30",
-        "1E+23",
+        "1e291",
+        "1e-301",
+        "-1E+291",
         "0.12345678901234567",
-        "100000000000000000000.0",
         "1234567890123456e0",
     ] {
         check(format!("{{\"a\":[\"\\\\\",{number}]}}"), "body.number");
@@ -224,7 +223,7 @@ proptest! {
     }
 
     #[test]
-    fn a_number_means_the_same_when_written_again(number in "-?(0|[1-9][0-9]{0,16})(\\.[0-9]{1,16})?([eE][+-]?[0-9]{1,2})?") {
+    fn a_number_means_the_same_when_written_again(number in "-?(0|[1-9][0-9]{0,19})(\\.[0-9]{1,16})?([eE][+-]?[0-9]{1,3})?") {
         if let Ok(document) = parse(number.as_bytes()) {
             let written = String::from_utf8(document.to_bytes()).unwrap();
             prop_assert_eq!(decimal(&number), decimal(&written), "{} -> {}", number, written);

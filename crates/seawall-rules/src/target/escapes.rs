@@ -44,7 +44,7 @@ pub(super) fn decode(raw: &str, plus: Plus) -> Result<Cow<'_, str>, &'static str
 
 /// Writes `text` with all but unreserved characters, `:`, `@` and `/` escaped. Go and everyone
 /// else read those three as themselves in segments and queries alike.
-pub(super) fn write_escaped(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
+pub(super) fn write_escaped(f: &mut impl fmt::Write, text: &str) -> fmt::Result {
     let plain = |b: &u8| b.is_ascii_alphanumeric() || b"-._~:@/".contains(b);
     let mut rest = text;
     while let Some(at) = rest.bytes().position(|b| !plain(&b)) {

@@ -1,8 +1,27 @@
 //! Stage 8: the record. Append-only JSON lines in segments, each carrying the SHA-256 of the one
 //! before, with signed checkpoints. A decision is in the kernel before its request is forwarded.
 
-use std::net::{IpAddr, SocketAddr};
+mod anchor;
+mod chain;
+mod flush;
+mod key;
+mod pen;
+pub mod read;
+mod recover;
+mod refused;
+mod retain;
+mod segment;
+mod trail;
+pub mod verify;
+mod writer;
+
+use std::net::SocketAddr;
+use std::str::FromStr;
 use std::time::Duration;
+
+pub use chain::{Hash, Head, NotAHead, SignedHead};
+pub use key::PublicKeys;
+pub use trail::{CannotOpen, Health, Trail};
 
 /// Names a request everywhere: the connection's random id and the request's number on it,
 /// `7f3a91c2b04e-3`.
@@ -17,6 +36,25 @@ pub struct RequestId {
 impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:012x}-{}", self.session, self.number)
+    }
+}
+
+/// A text names no request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a request id: they look like `7f3a91c2d405-3`")]
+pub struct NotARequestId;
+
+impl FromStr for RequestId {
+    type Err = NotARequestId;
+    fn from_str(text: &str) -> Result<Self, NotARequestId> {
+        let parse = || {
+            let (session, number) = text.split_once('-')?;
+            let session = u64::from_str_radix(session, 16).ok()?;
+            let id = Self { session, number: number.parse().ok()? };
+            // Only the one spelling of each id.
+            (id.to_string() == text).then_some(id)
+        };
+        parse().ok_or(NotARequestId)
     }
 }
 
@@ -76,6 +114,22 @@ pub enum Ending {
     Limit,
 }
 
+impl Ending {
+    /// What a start records for requests that an earlier run left without an outcome.
+    pub const UNKNOWN: &'static str = "unknown";
+
+    /// The word in the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Complete => "complete",
+            Self::ClientGone => "client-gone",
+            Self::EngineGone => "engine-gone",
+            Self::Cut => "cut",
+            Self::Limit => "limit",
+        }
+    }
+}
+
 /// The second record of a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Outcome {
@@ -108,42 +162,20 @@ pub enum RefusedConnection {
     Invitation,
 }
 
+impl RefusedConnection {
+    /// The word in the record.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Limit => "limit",
+            Self::Handshake => "handshake",
+            Self::Certificate => "certificate",
+            Self::Invitation => "invitation",
+        }
+    }
+}
+
 /// Recording failed: the request must not be forwarded.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the audit trail: {0}")]
 pub struct CannotRecord(#[from] pub std::io::Error);
-
-/// The audit trail of a running gate. Cheap to call from many tasks; takes no async lock.
-#[derive(Debug)]
-pub struct Trail {}
-
-impl Trail {
-    /// Records a decision; on return the record is in the kernel.
-    ///
-    /// # Errors
-    /// [`CannotRecord`], under `on_failure = "deny"`; the caller answers 503.
-    pub fn decision(&self, decision: &Decision<'_>) -> Result<(), CannotRecord> {
-        let _ = decision;
-        Ok(())
-    }
-
-    /// Records how a request ended; may be written with the next decision, within 100 ms.
-    pub fn outcome(&self, outcome: &Outcome) {
-        let _ = outcome;
-    }
-
-    /// Records that something other than a request happened (`identity.add`, `reload`,
-    /// `start`); `detail` holds no secrets.
-    ///
-    /// # Errors
-    /// [`CannotRecord`]; the caller does not do the thing.
-    pub fn event(&self, what: &'static str, detail: serde_json::Value) -> Result<(), CannotRecord> {
-        let _ = (what, detail);
-        Ok(())
-    }
-
-    /// Counts a refused connection for the aggregate record of its prefix and minute.
-    pub fn refused_connection(&self, address: IpAddr, why: RefusedConnection) {
-        let _ = (address, why);
-    }
-}

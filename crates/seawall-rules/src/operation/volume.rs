@@ -1,0 +1,21 @@
+//! Volumes.
+
+use super::Operation::*;
+use super::route::{BodyKind, Class, Route, delete, get, key, post, put};
+
+pub(super) const ROWS: &[Route] = &[
+    get(VolumeList, "/volumes", Class::Metadata, "list volumes").query(&[key("filters")]),
+    post(VolumeCreate, "/volumes/create", Class::Host, "create a volume")
+        .body(BodyKind::OptionalJson)
+        .streams(),
+    post(VolumePrune, "/volumes/prune", Class::Admin, "prune volumes")
+        .since(25)
+        .streams()
+        .query(&[key("filters")]),
+    get(VolumeInspect, "/volumes/{id}", Class::Metadata, "inspect a volume"),
+    put(VolumeUpdate, "/volumes/{id}", Class::Admin, "change a cluster volume")
+        .since(42)
+        .body(BodyKind::OptionalJson)
+        .query(&[key("version")]),
+    delete(VolumeDelete, "/volumes/{id}", Class::Change, "remove a volume").query(&[key("force")]),
+];

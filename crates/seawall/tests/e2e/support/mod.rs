@@ -1,0 +1,21 @@
+//! What the tests stand on: private engines, gates, and the real clients.
+
+pub(crate) mod client;
+pub(crate) mod engine;
+pub(crate) mod process;
+pub(crate) mod raw;
+pub(crate) mod terminal;
+pub(crate) mod wait;
+
+/// Makes each named function a test against the bare engine.
+macro_rules! on_both_sides {
+    ($($name:ident),* $(,)?) => {
+        mod by_the_engine {
+            $(#[test]
+            fn $name() {
+                super::$name($crate::support::client::Side::Engine);
+            })*
+        }
+    };
+}
+pub(crate) use on_both_sides;

@@ -1,0 +1,151 @@
+//! Requests written byte by byte, and what really comes back.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::Duration;
+
+/// A connection to the engine or to the gate.
+pub(crate) enum Connection {
+    Unix(UnixStream),
+}
+
+/// An answer's head and body.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// Status line and headers as received.
+    pub(crate) head: String,
+    /// The body, decoded from its framing.
+    pub(crate) body: Vec<u8>,
+}
+
+impl Connection {
+    /// Connects to the engine's own socket.
+    pub(crate) fn unix(socket: &Path) -> Self {
+        let stream = UnixStream::connect(socket).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Self::Unix(stream)
+    }
+
+    /// Writes bytes as they stand.
+    pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes.as_ref()).unwrap();
+    }
+
+    /// Writes bytes as they stand, to a peer that may have gone.
+    pub(crate) fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Unix(stream) => stream.write_all(bytes),
+        }
+    }
+
+    /// Says that nothing more will be written; reading goes on.
+    pub(crate) fn half_close(&mut self) {
+        match self {
+            Self::Unix(stream) => stream.shutdown(std::net::Shutdown::Write).unwrap(),
+        }
+    }
+
+    /// Reads one answer to a request of this method.
+    #[track_caller]
+    pub(crate) fn answer(&mut self, method: &str) -> Answer {
+        self.try_answer(method).unwrap()
+    }
+
+    /// Reads one answer, from a peer that may close instead.
+    pub(crate) fn try_answer(&mut self, method: &str) -> io::Result<Answer> {
+        let head = self.head()?;
+        let status = head[9..12].parse().map_err(io::Error::other)?;
+        let header = |name: &str| {
+            head.lines().find_map(|line| {
+                let (key, value) = line.split_once(':')?;
+                key.eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+            })
+        };
+        let mut body = Vec::new();
+        if method == "HEAD" || matches!(status, 100..200 | 204 | 304) {
+        } else if header("transfer-encoding").is_some() {
+            loop {
+                let size = self.line()?;
+                let size = usize::from_str_radix(size.trim(), 16).map_err(io::Error::other)?;
+                let start = body.len();
+                body.resize(start + size, 0);
+                self.read_exact(&mut body[start..])?;
+                self.line()?;
+                if size == 0 {
+                    break;
+                }
+            }
+        } else if let Some(length) = header("content-length") {
+            body.resize(length.parse().map_err(io::Error::other)?, 0);
+            self.read_exact(&mut body)?;
+        } else {
+            self.read_to_end(&mut body)?;
+        }
+        Ok(Answer { status, head, body })
+    }
+
+    /// Reads a status line and headers up to the empty line.
+    pub(crate) fn head(&mut self) -> io::Result<String> {
+        let mut head = String::new();
+        loop {
+            let line = self.line()?;
+            if line == "\r\n" {
+                return Ok(head);
+            }
+            head += &line;
+        }
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while !line.ends_with(b"\n") {
+            self.read_exact(&mut byte)?;
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).map_err(io::Error::other)
+    }
+}
+
+impl Read for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Unix(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Answer {
+    /// The body as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.eq_ignore_ascii_case(name).then(|| value.trim())
+        })
+    }
+}
+
+/// A request with a JSON body.
+pub(crate) fn post_json(target: &str, body: &str) -> String {
+    format!(
+        "POST {target} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+/// A request without a body.
+pub(crate) fn request(method: &str, target: &str) -> String {
+    format!("{method} {target} HTTP/1.1\r\nHost: docker\r\n\r\n")
+}
+
+// Longer than anything takes; a read that waits longer than this is a failure.
+const PATIENCE: Duration = Duration::from_secs(30);
