@@ -7,8 +7,6 @@
 mod numbers;
 mod read;
 
-use std::borrow::Cow;
-use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::DeserializeSeed;
@@ -114,33 +112,22 @@ pub fn field<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
 /// Whether Go's `encoding/json` takes `a` and `b` for the same field name (its `foldName`). Field
 /// names are ASCII, and outside ASCII only the Kelvin sign and the long s fold into it.
 pub fn same_field(a: &str, b: &str) -> bool {
-    if a.is_ascii() && b.is_ascii() { a.eq_ignore_ascii_case(b) } else { fold(a) == fold(b) }
+    folded(a).eq(folded(b))
 }
 
-fn fold(name: &str) -> Cow<'_, str> {
-    if !name.bytes().any(|b| b.is_ascii_uppercase() || !b.is_ascii()) {
-        return Cow::Borrowed(name);
-    }
-    let folded = |c| match c {
+fn folded(name: &str) -> impl Iterator<Item = char> {
+    name.chars().map(|c| match c {
         '\u{212a}' => 'k',
         '\u{17f}' => 's',
         _ => c.to_ascii_lowercase(),
-    };
-    Cow::Owned(name.chars().map(folded).collect())
+    })
 }
 
-/// The first name that occurs twice under folding.
-fn repeated<'a>(mut names: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
-    // Most objects are small, and comparing is then cheaper than hashing.
-    if names.clone().nth(16).is_none() {
-        let mut earlier = names.clone().enumerate();
-        earlier.find_map(|(index, name)| {
-            names.clone().take(index).any(|other| same_field(other, name)).then_some(name)
-        })
-    } else {
-        let mut seen = HashSet::new();
-        names.find(|name| !seen.insert(fold(name)))
-    }
+/// A name that occurs twice under folding. Sorting needs no hash that a client could attack.
+fn repeated<'a>(names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_unstable_by(|a, b| folded(a).cmp(folded(b)));
+    names.windows(2).find(|pair| same_field(pair[0], pair[1])).map(|pair| pair[1])
 }
 
 fn duplicate(name: &str) -> Refusal {

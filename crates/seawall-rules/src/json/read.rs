@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use super::{MAX_DEPTH, MAX_VALUES, Names, duplicate, repeated};
@@ -115,11 +116,11 @@ impl<'de> Visitor<'de> for Node<'_> {
         let inner = self.inner()?;
         let mut object = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if object.contains_key(&name) {
-                return self.limits.refuse(duplicate(&name));
-            }
             let member = members.next_value_seed(inner)?;
-            object.insert(name, member);
+            match object.entry(name) {
+                Entry::Vacant(free) => free.insert(member),
+                Entry::Occupied(taken) => return self.limits.refuse(duplicate(taken.key())),
+            };
         }
         if self.limits.names == Names::Folded
             && let Some(name) = repeated(object.keys().map(String::as_str))

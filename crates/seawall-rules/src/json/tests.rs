@@ -63,7 +63,6 @@ fn what_the_engine_merges_or_overrides_is_refused() {
     ] {
         check(body, "body.duplicate");
     }
-    // More members than are compared pairwise.
     let many: String = (0..40).map(|n| format!("\"a{n}\":0,")).collect();
     assert!(parse(format!("{{{many}\"b\":0}}").as_bytes()).is_ok());
     check(format!("{{{many}\"A7\":0}}"), "body.duplicate");
