@@ -1,0 +1,95 @@
+//! One request head from the client, within its bounds of size and time.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use seawall_rules::head::{self, HeadLimits, RequestHead};
+use seawall_rules::verdict::Refusal;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::wire::Wire;
+
+/// How long and how large a head may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bytes and header lines.
+    pub head: HeadLimits,
+    /// From its first byte to its last.
+    pub complete: Duration,
+    /// Until its first byte.
+    pub idle: Duration,
+}
+
+/// Why there is no request.
+#[derive(Debug)]
+pub enum NoHead {
+    /// The client closed, kept silent for too long, or the gate drains: nobody waits for a reply.
+    Over,
+    /// What came is no request; the client is told and the connection closed.
+    Refused(Refusal),
+}
+
+/// Reads the next request's head. Nothing is read beyond `bounds`, except that bytes which came
+/// together with the head stay in the wire's input. Completing `drain` ends the wait for a first
+/// byte; it must not have completed before.
+///
+/// # Errors
+/// [`NoHead`] when there is none.
+pub async fn request_head<S>(
+    client: &mut Wire<S>,
+    bounds: Bounds,
+    drain: Pin<&mut impl Future<Output = ()>>,
+) -> Result<RequestHead, NoHead>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    // One byte more than a head may have, so that the parser sees that it is too large.
+    let most = bounds.head.bytes.saturating_add(1);
+    if client.input.is_empty() {
+        tokio::select! {
+            biased;
+            () = drain => return Err(NoHead::Over),
+            filled = timeout(bounds.idle, client.fill(most)) => match filled {
+                Ok(Ok(1..)) => {}
+                _ => return Err(NoHead::Over),
+            }
+        }
+    }
+    let deadline = Instant::now() + bounds.complete;
+    let mut seen = 0_usize;
+    loop {
+        // A head cut into many pieces is parsed when its end may be there, not at every piece.
+        let bytes = client.input.data();
+        if seen == 0 || ends_line_twice(&bytes[seen.saturating_sub(3)..]) || bytes.len() >= most {
+            match head::parse(bytes, bounds.head) {
+                Ok(Some((head, length))) => {
+                    client.input.consume(length);
+                    return Ok(head);
+                }
+                Ok(None) if bytes.len() >= most => return Err(NoHead::Refused(too_large())),
+                Ok(None) => {}
+                Err(refusal) => return Err(NoHead::Refused(refusal)),
+            }
+        }
+        seen = bytes.len();
+        match timeout_at(deadline, client.fill(most)).await {
+            Ok(Ok(1..)) => {}
+            Ok(_) => return Err(NoHead::Over),
+            Err(_) => return Err(NoHead::Refused(too_slow(bounds.complete))),
+        }
+    }
+}
+
+fn ends_line_twice(bytes: &[u8]) -> bool {
+    bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
+}
+
+fn too_large() -> Refusal {
+    Refusal { status: 431, rule: "head.too-large", reason: "the request head is too large".into() }
+}
+
+fn too_slow(allowed: Duration) -> Refusal {
+    let reason = format!("the request head did not come within {} s", allowed.as_secs_f32());
+    Refusal { status: 408, rule: "head.too-slow", reason }
+}

@@ -1,0 +1,85 @@
+//! The replies the gate gives itself.
+
+use seawall_rules::head::Method;
+
+/// Whether the connection lives on after a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// It closes.
+    Close,
+    /// The next request may come.
+    Keep,
+}
+
+/// Writes an error in the Engine API's shape. The media type stands alone: with a charset the
+/// Docker CLI would print the JSON text as it is.
+pub fn error(
+    status: u16,
+    message: &str,
+    method: Option<Method>,
+    connection: Connection,
+    out: &mut Vec<u8>,
+) {
+    let body = format!("{}\n", serde_json::json!({ "message": message }));
+    let close = match connection {
+        Connection::Close => "Connection: close\r\n",
+        Connection::Keep => "",
+    };
+    let head = format!(
+        "HTTP/1.1 {status} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{close}\r\n",
+        reason(status),
+        body.len(),
+    );
+    out.extend_from_slice(head.as_bytes());
+    if method != Some(Method::Head) {
+        out.extend_from_slice(body.as_bytes());
+    }
+}
+
+/// Tells a client that waits for it to send its body (RFC 9110 section 10.1.1).
+pub fn go_on(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
+}
+
+/// The statuses the gate itself answers with, or an engine without a reason phrase.
+fn reason(status: u16) -> &'static str {
+    match status {
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        408 => "Request Timeout",
+        411 => "Length Required",
+        413 => "Content Too Large",
+        414 => "URI Too Long",
+        415 => "Unsupported Media Type",
+        417 => "Expectation Failed",
+        426 => "Upgrade Required",
+        431 => "Request Header Fields Too Large",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        505 => "HTTP Version Not Supported",
+        _ => "Error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_json_the_docker_cli_prints_and_a_head_gets_no_body() {
+        let mut out = Vec::new();
+        error(403, "seawall: \"no\"\n", Some(Method::Get), Connection::Keep, &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 33\r\n\r\n\
+             {\"message\":\"seawall: \\\"no\\\"\\n\"}\n"
+        );
+        let mut out = Vec::new();
+        error(400, "x", Some(Method::Head), Connection::Close, &mut out);
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.ends_with("Content-Length: 16\r\nConnection: close\r\n\r\n"), "{out}");
+    }
+}
