@@ -19,6 +19,7 @@ pub mod http;
 pub mod session;
 // 7 forward: the engine behind the gate
 pub mod engine;
+pub mod forward;
 pub mod stream;
 // 8 record
 pub mod audit;

@@ -1,12 +1,33 @@
 //! The way of a request, top to bottom, for one authenticated connection:
 //! read head -> canonicalize -> recognize -> read body -> judge -> record -> forward -> record.
 
-use std::sync::Arc;
+mod account;
+mod answer;
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use seawall_rules::head::{Framing, RequestHead};
+use seawall_rules::operation::{self, Operation};
+use seawall_rules::policy;
+use seawall_rules::target;
+use seawall_rules::verdict::{Grant, Refusal, Verdict};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::gate::Gate;
-use crate::sessions::Session;
+use crate::audit::Decision;
+use crate::authenticate::{Authority, Ended};
+use crate::forward::{After, Link, Sender, forward};
+use crate::gate::{Gate, Snapshot};
+use crate::http::body::{self, Body};
+use crate::http::read::{Bounds, NoHead, request_head};
+use crate::http::wire::Wire;
+use crate::http::write::Connection;
+use crate::sessions::{Doing, Session};
+use account::{Account, Seen};
+use answer::{Answer, answer, linger};
+
+pub use account::Tally;
 
 /// Serves one authenticated client connection until it ends. `stream` is the client's side:
 /// TLS over TCP or a Unix socket; reading 0 bytes is the client's half-close, `shutdown` ours.
@@ -14,5 +35,179 @@ pub async fn serve<S>(gate: &Gate, session: &Arc<Session>, stream: S)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    let _ = (gate, session, stream);
+    // The losing branch is dropped with all that is under way in it, and its account recorded.
+    tokio::select! {
+        biased;
+        () = requests(gate, session, Wire::new(stream)) => {}
+        () = session.cut.cancelled() => {}
+        () = expiry(session) => session.end(EXPIRED),
+    }
 }
+
+async fn requests<S>(gate: &Gate, session: &Session, mut client: Wire<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let mut drain = pin!(gate.draining.cancelled());
+    let mut link = Link::default();
+    let mut generation = None;
+    for number in 1.. {
+        let bounds = Bounds::of(&gate.snapshot.load().config.limits);
+        let head = match request_head(&mut client, bounds, drain.as_mut()).await {
+            Err(NoHead::Over) => return,
+            Err(NoHead::Refused(refusal)) => Err(refusal),
+            Ok(head) => Ok(head),
+        };
+        let mut account = Account::open(gate, session, number);
+        let snapshot = gate.snapshot.load_full();
+        let authority = authority(session, &snapshot, &mut generation);
+        let turn = Turn { gate, session, snapshot: &snapshot, client: &mut client };
+        let after = turn.take(&mut account, authority, head, &mut link).await;
+        drop(account);
+        match after {
+            After::Next => {}
+            After::Close => return linger(&mut client).await,
+            After::Drop => return,
+        }
+    }
+}
+
+/// What the session's credential opens under this snapshot, and at this moment.
+fn authority(
+    session: &Session,
+    snapshot: &Snapshot,
+    generation: &mut Option<u64>,
+) -> Result<Arc<Authority>, Ended> {
+    if *generation != Some(snapshot.generation) {
+        session.set_authority(snapshot.authorize(&session.credential, session.peer.ip())?);
+        *generation = Some(snapshot.generation);
+    }
+    let authority = session.authority();
+    match authority.not_after {
+        Some(end) if end <= SystemTime::now() => Err(Ended(EXPIRED.to_owned())),
+        _ => Ok(authority),
+    }
+}
+
+/// One request and what it is judged and carried with.
+struct Turn<'a, S> {
+    gate: &'a Gate,
+    session: &'a Session,
+    snapshot: &'a Snapshot,
+    client: &'a mut Wire<S>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Turn<'_, S> {
+    /// Judges the request, records the decision, and only then forwards or refuses it.
+    async fn take(
+        mut self,
+        account: &mut Account<'_>,
+        authority: Result<Arc<Authority>, Ended>,
+        head: Result<RequestHead, Refusal>,
+        link: &mut Link,
+    ) -> After {
+        let mut seen = Seen::of(&head, self.client.input.data());
+        let mut reply = Answer::to(&head);
+        if authority.is_err() || self.gate.draining.is_cancelled() {
+            reply.connection = Connection::Close;
+        }
+        let mut body = Body::new(head.as_ref().map_or(Framing::None, |head| head.framing));
+        let judged = match (head, &authority) {
+            (Ok(head), Ok(authority)) => self.judge(head, authority, &mut body, &mut seen).await,
+            (Ok(_), Err(Ended(why))) => Err(Refusal::forbidden("identity.ended", why.as_str())),
+            (Err(refusal), _) => Err(refusal),
+        };
+        let subject = &authority.unwrap_or_else(|_| self.session.authority()).subject;
+        let recorded = self.gate.trail.decision(&Decision {
+            id: account.id,
+            subject,
+            peer: self.session.peer,
+            method: &seen.method,
+            target: &seen.target,
+            operation: seen.operation.map(Operation::as_str),
+            user_agent: &seen.user_agent,
+            refused: judged.as_ref().err().map(|refusal| refusal.reason.as_str()),
+            rule: judged.as_ref().map_or_else(|refusal| refusal.rule, Grant::rule),
+            unknown: &seen.unknown,
+            generation: self.snapshot.generation,
+        });
+        let grant = match (recorded, judged) {
+            (Ok(()), Ok(grant)) => grant,
+            (Ok(()), Err(refusal)) => {
+                let message = answer::denial(subject, &refusal, account.id);
+                return answer(
+                    self.client,
+                    &mut body,
+                    account,
+                    reply.with(refusal.status, message),
+                )
+                .await;
+            }
+            (Err(error), _) => {
+                tracing::error!(%error, request = %account.id, "request not forwarded");
+                let reply = reply.with(503, answer::UNRECORDED.to_owned());
+                return answer(self.client, &mut body, account, reply).await;
+            }
+        };
+        self.session.set_doing(Some(Doing {
+            operation: grant.request().route.operation.as_str(),
+            target: seen.target,
+            since: SystemTime::now(),
+        }));
+        let client = Sender {
+            wire: self.client,
+            body: &mut body,
+            connection: reply.connection,
+            patience: self.snapshot.config.limits.idle,
+            tally: &mut account.tally,
+        };
+        match forward(&grant, &self.snapshot.engine, link, client).await {
+            Ok((ending, after)) => {
+                account.ended(ending);
+                after
+            }
+            Err(failure) => {
+                account.ended(failure.ending);
+                let reply = reply.with(failure.status, format!("seawall: {}", failure.message));
+                answer(self.client, &mut body, account, reply).await
+            }
+        }
+    }
+
+    /// From a strict head to a verdict. The body of a JSON operation is read on the way.
+    async fn judge(
+        &mut self,
+        head: RequestHead,
+        authority: &Authority,
+        body: &mut Body,
+        seen: &mut Seen,
+    ) -> Result<Grant, Refusal> {
+        let target = target::parse(&head.target)?;
+        let floor = self.snapshot.config.min_api;
+        let mut request =
+            operation::recognize(head, target, floor).map_err(|(_, refusal)| refusal)?;
+        seen.request(&request);
+        let operation = request.route.operation;
+        let ping = matches!(operation, Operation::SystemPing | Operation::SystemPingHead);
+        if let Some(how) = authority.ungranted.as_ref().filter(|_| !ping) {
+            return Err(Refusal::forbidden("identity.ungranted", how.as_str()));
+        }
+        let limits = &self.snapshot.config.limits;
+        if let Some(document) = body::judged(self.client, &request, body, limits).await? {
+            request = request.with_body(document);
+        }
+        match policy::judge(&authority.permissions, request) {
+            Verdict::Allow(grant) => Ok(grant),
+            Verdict::Deny(denied) => Err(denied.1),
+        }
+    }
+}
+
+/// Completes when the session's credential expires.
+async fn expiry(session: &Session) {
+    let Some(end) = session.authority().not_after else { return std::future::pending().await };
+    let left = end.duration_since(SystemTime::now()).unwrap_or_default();
+    tokio::time::sleep(left).await;
+}
+
+const EXPIRED: &str = "its credential has expired";

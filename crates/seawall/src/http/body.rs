@@ -1,9 +1,14 @@
 //! How a body is delimited (RFC 9112 sections 6 and 7), followed byte by byte as it passes.
 
 use seawall_rules::head::Framing;
+use seawall_rules::json::{self, Document};
+use seawall_rules::operation::{BodyKind, Request};
+use seawall_rules::verdict::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::wire::Wire;
+use super::write;
+use crate::config::Limits;
 
 /// Follows a body through its framing. Strict: no chunk extensions, no bare line feeds, trailers
 /// bounded.
@@ -186,6 +191,43 @@ impl Body {
     }
 }
 
+/// Reads the body of an operation that takes JSON, telling the client to go on where it waits
+/// for that. `None`: the operation streams its body, or there is none.
+///
+/// # Errors
+/// A [`Refusal`]: 400 for what is not one JSON document, 408 when it is not there in time, 413
+/// over `limits.body_bytes`.
+pub async fn judged<S>(
+    client: &mut Wire<S>,
+    request: &Request,
+    body: &mut Body,
+    limits: &Limits,
+) -> Result<Option<Document>, Refusal>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if body.is_done() || request.route.body == BodyKind::Stream {
+        return Ok(None);
+    }
+    let read = async {
+        let waits = request.head.expect_continue && client.input.is_empty();
+        if waits && body.remaining().is_none_or(|length| length <= limits.body_bytes as u64) {
+            write::go_on(&mut client.output);
+            client.send().await.map_err(|_| NotCaptured::Gone)?;
+        }
+        capture(client, body, limits.body_bytes).await
+    };
+    match tokio::time::timeout(limits.idle, read).await {
+        Ok(Ok(bytes)) => json::parse(&bytes).map(Some),
+        Ok(Err(not_captured)) => Err(not_captured.refusal(limits.body_bytes)),
+        Err(_) => Err(Refusal {
+            status: 408,
+            rule: "body.too-slow",
+            reason: format!("the body did not come within {} s", limits.idle.as_secs_f32()),
+        }),
+    }
+}
+
 /// Why a body could not be captured.
 #[derive(Debug)]
 pub enum NotCaptured {
@@ -195,6 +237,20 @@ pub enum NotCaptured {
     Malformed(Malformed),
     /// The client went before its end.
     Gone,
+}
+
+impl NotCaptured {
+    fn refusal(&self, limit: usize) -> Refusal {
+        match self {
+            Self::TooLarge => Refusal {
+                status: 413,
+                rule: "body.too-large",
+                reason: format!("the body is larger than {limit} bytes (`limits.body_bytes`)"),
+            },
+            Self::Malformed(why) => Refusal::malformed("body.framing", why.to_string()),
+            Self::Gone => Refusal::malformed("body.short", Malformed::Short.to_string()),
+        }
+    }
 }
 
 /// Reads a whole body of at most `limit` bytes.

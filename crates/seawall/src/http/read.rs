@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::wire::Wire;
+use crate::config::Limits;
 
 /// How long and how large a head may be.
 #[derive(Clone, Copy, Debug)]
@@ -19,6 +20,13 @@ pub struct Bounds {
     pub complete: Duration,
     /// Until its first byte.
     pub idle: Duration,
+}
+
+impl Bounds {
+    /// The bounds a configuration sets.
+    pub fn of(limits: &Limits) -> Self {
+        Self { head: limits.head, complete: limits.request_head, idle: limits.idle }
+    }
 }
 
 /// Why there is no request.
@@ -44,8 +52,7 @@ pub async fn request_head<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // One byte more than a head may have, so that the parser sees that it is too large.
-    let most = bounds.head.bytes.saturating_add(1);
+    let most = bounds.head.bytes;
     if client.input.is_empty() {
         tokio::select! {
             biased;
@@ -57,36 +64,22 @@ where
         }
     }
     let deadline = Instant::now() + bounds.complete;
-    let mut seen = 0_usize;
+    let mut parser = head::Parser::default();
     loop {
-        // A head cut into many pieces is parsed when its end may be there, not at every piece.
-        let bytes = client.input.data();
-        if seen == 0 || ends_line_twice(&bytes[seen.saturating_sub(3)..]) || bytes.len() >= most {
-            match head::parse(bytes, bounds.head) {
-                Ok(Some((head, length))) => {
-                    client.input.consume(length);
-                    return Ok(head);
-                }
-                Ok(None) if bytes.len() >= most => return Err(NoHead::Refused(too_large())),
-                Ok(None) => {}
-                Err(refusal) => return Err(NoHead::Refused(refusal)),
+        match parser.parse(client.input.data(), bounds.head) {
+            Ok(Some((head, length))) => {
+                client.input.consume(length);
+                return Ok(head);
             }
+            Ok(None) => {}
+            Err(refusal) => return Err(NoHead::Refused(refusal)),
         }
-        seen = bytes.len();
         match timeout_at(deadline, client.fill(most)).await {
             Ok(Ok(1..)) => {}
             Ok(_) => return Err(NoHead::Over),
             Err(_) => return Err(NoHead::Refused(too_slow(bounds.complete))),
         }
     }
-}
-
-fn ends_line_twice(bytes: &[u8]) -> bool {
-    bytes.windows(2).any(|pair| pair == b"\n\n") || bytes.windows(3).any(|three| three == b"\n\r\n")
-}
-
-fn too_large() -> Refusal {
-    Refusal { status: 431, rule: "head.too-large", reason: "the request head is too large".into() }
 }
 
 fn too_slow(allowed: Duration) -> Refusal {

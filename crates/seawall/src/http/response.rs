@@ -1,6 +1,6 @@
 //! The engine's reply: its head read strictly and written afresh for the client.
 
-use seawall_rules::head::{Framing, Method, Upgrade};
+use seawall_rules::head::{Framing, Method, Upgrade, Version};
 
 use super::body::Body;
 use super::write::Connection;
@@ -10,6 +10,8 @@ use super::write::Connection;
 pub struct Asked {
     /// A reply to `HEAD` has no body.
     pub method: Method,
+    /// An HTTP/1.0 client knows neither chunks nor interim replies.
+    pub version: Version,
     /// The upgrade that was asked for.
     pub upgrade: Option<Upgrade>,
     /// Whether a 200 may be a raw stream in both directions (attach, exec start).
@@ -108,7 +110,7 @@ pub fn translate(
                 out.extend_from_slice(field.value);
                 out.extend_from_slice(b"\r\n");
             }
-            put_framing(&then, &fields, out);
+            put_framing(&then, &fields, asked, out);
         }
     }
     debug_assert!(out.len() - start < 2 * MAX_HEAD, "written afresh, not much larger");
@@ -195,15 +197,17 @@ fn then(status: u16, version: u8, fields: &Fields<'_>, asked: Asked) -> Result<T
         Body::to_end()
     };
     let to_end = body == Body::to_end();
+    // Without chunks, only the connection's end can tell where such a body ends.
+    let unchunked = fields.chunked && asked.version == Version::Http10;
     Ok(Then::Body {
         keep_alive: version == 1 && !fields.close && !to_end,
-        connection: if to_end { Connection::Close } else { asked.connection },
+        connection: if to_end || unchunked { Connection::Close } else { asked.connection },
         body,
     })
 }
 
 /// Ends the head with the framing that the client will see.
-fn put_framing(then: &Then, fields: &Fields<'_>, out: &mut Vec<u8>) {
+fn put_framing(then: &Then, fields: &Fields<'_>, asked: Asked, out: &mut Vec<u8>) {
     match then {
         Then::Hijacked => match fields.upgrade {
             Some(upgrade) => put(out, &["Connection: Upgrade\r\nUpgrade: ", upgrade, "\r\n"]),
@@ -213,7 +217,7 @@ fn put_framing(then: &Then, fields: &Fields<'_>, out: &mut Vec<u8>) {
             // A reply to HEAD states the length its body would have.
             if let Some(length) = fields.length {
                 put(out, &["Content-Length: ", &length.to_string(), "\r\n"]);
-            } else if *body == Body::new(Framing::Chunked) {
+            } else if *body == Body::new(Framing::Chunked) && asked.version == Version::Http11 {
                 put(out, &["Transfer-Encoding: chunked\r\n"]);
             }
             if *connection == Connection::Close {
@@ -283,6 +287,7 @@ mod tests {
 
     const GET: Asked = Asked {
         method: Method::Get,
+        version: Version::Http11,
         upgrade: None,
         raw_stream: false,
         expect_continue: false,

@@ -19,6 +19,8 @@ pub struct Wire<S> {
     pub input: Buffer,
     /// To be written first: heads, interim replies, the ends of chunks.
     pub output: Vec<u8>,
+    /// The peer has ended its direction.
+    pub ended: bool,
     written: usize,
     unflushed: bool,
     shut: bool,
@@ -37,6 +39,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
             stream,
             input: Buffer::default(),
             output: Vec::new(),
+            ended: false,
             written: 0,
             unflushed: false,
             shut: false,
@@ -51,6 +54,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut space))?;
         let n = space.filled().len();
         self.input.filled(n);
+        self.ended = n == 0;
         Poll::Ready(Ok(n))
     }
 

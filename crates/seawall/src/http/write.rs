@@ -74,7 +74,7 @@ mod tests {
         error(403, "seawall: \"no\"\n", Some(Method::Get), Connection::Keep, &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
-            "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 33\r\n\r\n\
+            "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 32\r\n\r\n\
              {\"message\":\"seawall: \\\"no\\\"\\n\"}\n"
         );
         let mut out = Vec::new();

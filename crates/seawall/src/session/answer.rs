@@ -1,0 +1,172 @@
+//! What the gate itself says to a client, and how it makes sure that it is heard.
+
+use std::time::Duration;
+
+use seawall_rules::head::{Method, RequestHead};
+use seawall_rules::verdict::Refusal;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
+
+use super::Account;
+use crate::audit::{Ending, RequestId, Subject};
+use crate::forward::After;
+use crate::http::body::{self, Body};
+use crate::http::wire::{STREAM_BUFFER, Wire};
+use crate::http::write::{self, Connection};
+
+/// A reply of the gate's own.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// Whether the client's connection lives on.
+    pub(super) connection: Connection,
+    method: Option<Method>,
+    /// The client sends its body only when told to.
+    waits: bool,
+    status: u16,
+    message: String,
+}
+
+impl Answer {
+    /// An answer to a request, still without content.
+    pub(super) fn to(head: &Result<RequestHead, Refusal>) -> Self {
+        let head = head.as_ref().ok();
+        let keep = head.is_some_and(|head| head.keep_alive);
+        Self {
+            connection: if keep { Connection::Keep } else { Connection::Close },
+            method: head.map(|head| head.method),
+            waits: head.is_some_and(|head| head.expect_continue),
+            status: 0,
+            message: String::new(),
+        }
+    }
+
+    pub(super) fn with(self, status: u16, message: String) -> Self {
+        Self { status, message, ..self }
+    }
+}
+
+/// What a refused client reads: who may not do what, by which rule, and where to read more.
+pub(super) fn denial(subject: &Subject, refusal: &Refusal, id: RequestId) -> String {
+    let Refusal { status, rule, reason } = refusal;
+    if *status != 403 {
+        return format!("seawall: {reason} [rule {rule}, request {id}]");
+    }
+    let mut who = subject.name.clone();
+    if !subject.roles.is_empty() {
+        who = format!("{who} ({})", subject.roles);
+    }
+    let joint = if reason.starts_with("may not") { "" } else { ":" };
+    format!(
+        "seawall: {who}{joint} {reason} [rule {rule}, request {id}]. \
+         See: seawall policy explain {id}"
+    )
+}
+
+/// What a client reads whose request could not be recorded.
+pub(super) const UNRECORDED: &str = "seawall: the audit trail cannot be written, and what cannot \
+                                     be recorded is not forwarded; `seawall status` on the \
+                                     gate's host tells why";
+
+/// Sends an answer. A small rest of the request's body is read over, so that the connection can
+/// live on; before a large one it closes.
+pub(super) async fn answer<S>(
+    client: &mut Wire<S>,
+    body: &mut Body,
+    account: &mut Account<'_>,
+    answer: Answer,
+) -> After
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let Answer { mut connection, method, waits, status, message } = answer;
+    let small = body.remaining().is_some_and(|rest| rest <= SMALL_REST);
+    if !body.is_done() && (waits || !small) {
+        connection = Connection::Close;
+    }
+    client.output.clear();
+    write::error(status, &message, method, connection, &mut client.output);
+    account.tally.status = status;
+    if !matches!(timeout(HEARD, client.send()).await, Ok(Ok(()))) {
+        account.ended(Ending::ClientGone);
+        return After::Drop;
+    }
+    account.answered();
+    if connection == Connection::Close {
+        return After::Close;
+    }
+    match timeout(HEARD, body::capture(client, body, STREAM_BUFFER)).await {
+        Ok(Ok(_)) => After::Next,
+        _ => After::Close,
+    }
+}
+
+/// Closes so that the client can read what was written: closing with unread bytes of its own
+/// would reset the connection, and the reply with it (RFC 9112 section 9.6).
+pub(super) async fn linger<S>(client: &mut Wire<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let unheard = async {
+        if std::future::poll_fn(|cx| client.poll_shutdown(cx)).await.is_err() {
+            return;
+        }
+        let mut left = LINGER_BYTES;
+        while !client.ended && left > 0 {
+            client.input.consume(client.input.data().len());
+            match client.fill(STREAM_BUFFER).await {
+                Ok(1..) => left = left.saturating_sub(client.input.data().len()),
+                _ => return,
+            }
+        }
+    };
+    // When the time is up, it has had enough of it.
+    let _ = timeout(LINGER, unheard).await;
+}
+
+/// For a client to take an answer and to end a small body.
+const HEARD: Duration = Duration::from_secs(10);
+
+/// For a client to notice that its connection closes.
+const LINGER: Duration = Duration::from_secs(3);
+
+/// Read over while it does not.
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+
+/// A body's rest that is read over rather than cut off.
+const SMALL_REST: u64 = 128 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(name: &str, roles: &str) -> Subject {
+        Subject { id: None, name: name.into(), roles: roles.into(), credential: "cert:1".into() }
+    }
+
+    #[test]
+    fn a_denial_is_one_sentence_with_rule_and_request_and_the_command_that_tells_more() {
+        let id = RequestId { session: 0x7f3a_91c2_b04e, number: 3 };
+        let cases = [
+            (
+                "viewer",
+                Refusal::forbidden("viewer.not-granted", "may not create a container: no"),
+                "seawall: alice (viewer) may not create a container: no [rule viewer.not-granted, \
+                 request 7f3a91c2b04e-3]. See: seawall policy explain 7f3a91c2b04e-3",
+            ),
+            (
+                "",
+                Refusal::forbidden("route.unknown", "the path `/x` is no known operation"),
+                "seawall: alice: the path `/x` is no known operation [rule route.unknown, request \
+                 7f3a91c2b04e-3]. See: seawall policy explain 7f3a91c2b04e-3",
+            ),
+            (
+                "viewer",
+                Refusal::malformed("head.syntax", "the request head is malformed"),
+                "seawall: the request head is malformed [rule head.syntax, request 7f3a91c2b04e-3]",
+            ),
+        ];
+        for (roles, refusal, expected) in cases {
+            assert_eq!(denial(&subject("alice", roles), &refusal, id), expected);
+        }
+    }
+}
