@@ -16,6 +16,7 @@ use crate::enrol::owner::Owner;
 use crate::enrol::place::{Credentials, Enrolled, Overwrite, Place, PlaceError};
 use crate::enrol::wire::{Code, Grant};
 use crate::pki::Key;
+use crate::state::notation::rfc3339;
 
 /// Accept an invitation: make a key here, have it certified, and make a docker context of it
 #[derive(Debug, clap::Args)]
@@ -231,13 +232,6 @@ pub(super) fn minute(at: SystemTime) -> String {
     let at = OffsetDateTime::from(at);
     let (date, hour, minute) = (at.date(), at.hour(), at.minute());
     format!("{date} {hour:02}:{minute:02} UTC")
-}
-
-/// For programs: RFC 3339.
-pub(super) fn rfc3339(at: SystemTime) -> String {
-    let format = time::format_description::well_known::Rfc3339;
-    // INVARIANT: moments come from certificates, whose years have four digits.
-    OffsetDateTime::from(at).format(&format).unwrap_or_default()
 }
 
 impl From<PlaceError> for Error {

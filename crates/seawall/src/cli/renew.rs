@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::join::{absolute, docker_config, explain, minute, rfc3339};
+use super::join::{absolute, docker_config, explain, minute};
 use super::report::{self, Doing as _, Error};
 use crate::enrol::client;
 use crate::enrol::context::{self, ContextName};
@@ -17,6 +17,7 @@ use crate::enrol::owner::Owner;
 use crate::enrol::place::{Credentials, Enrolled, Overwrite, Place, PlaceError, RenewalKey};
 use crate::enrol::wire::renewable_from;
 use crate::pki::{Facts, Key};
+use crate::state::notation::rfc3339;
 
 /// Renew this machine's certificates, from two thirds of their lifetime on
 #[derive(Debug, clap::Args)]

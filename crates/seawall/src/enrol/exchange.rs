@@ -1,149 +1,140 @@
 //! Both sides against each other, over real TLS and the gate's own doors.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use seawall_rules::identity::Name;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::client::{self, Failure};
 use super::invitation::{Address, Invitation, Secret};
 use super::owner::Owner;
 use super::place::{Credentials, Enrolled, Overwrite, Place};
-use super::server::{Desk, Enrolment, Issued, Refused};
+use super::server::{Desk, Enrolment};
 use super::wire::{Code, Grant};
 use crate::audit::CannotRecord;
 use crate::authenticate::identities::Identities;
 use crate::authenticate::tls::{Door, Doors, Material};
 use crate::config;
-use crate::pki::{Ca, Facts, Key, PERSON, PublicKey};
-use crate::state::{Certificate, Identity, IdentityId};
+use crate::pki::{Ca, Facts, Key, Reason};
+use crate::state::{Identity, IdentityId, Kind, Lock, Store};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Invited {
-    Expired,
-    Open,
-    Revoked,
-    Used([u8; 32]),
-}
-
-/// A gate that keeps its books in memory and knows one identity, `alice`.
+/// A gate with its store, its doors and one identity, `alice`; only its record is in memory.
 struct Gate {
-    ca: Ca,
+    store: Mutex<Store>,
+    ca: Facts,
+    alice: IdentityId,
     hostnames: Vec<String>,
-    invitations: Mutex<HashMap<[u8; 32], Invited>>,
-    issued: Mutex<Vec<(Facts, String)>>,
     events: Mutex<Vec<String>>,
     strangers: Mutex<Vec<IpAddr>>,
-    clock: Mutex<Result<(), Refused>>,
     record: Mutex<Result<(), ()>>,
+    aged: Vec<Credentials>,
+    _dir: tempfile::TempDir,
 }
 
 impl Gate {
     fn new() -> Arc<Self> {
-        Self::named(&["127.0.0.1"])
+        Self::with("127.0.0.1", &[])
     }
 
-    fn named(hostnames: &[&str]) -> Arc<Self> {
+    /// One that issued certificates to alice this many days ago, the oldest first.
+    fn aged(days: &[u32]) -> Arc<Self> {
+        Self::with("127.0.0.1", days)
+    }
+
+    fn with(hostname: &str, ages: &[u32]) -> Arc<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut store = Store::create(Lock::take(&dir.path().join("state")).unwrap()).unwrap();
+        let now = SystemTime::now();
+        let ca = Ca::create("test", now - 100 * DAY).unwrap();
+        store.activate(&ca, now - 100 * DAY).unwrap();
+        let alice = Identity {
+            id: IdentityId(String::new()),
+            name: Name::parse("alice").unwrap(),
+            kind: Kind::Person,
+            roles: vec![],
+            from: vec!["127.0.0.0/8".parse().unwrap()],
+            ttl: None,
+            created: now,
+            revoked: None,
+            certificates: vec![],
+            matches: vec![],
+        };
+        let alice = store.add_identity(&alice, now).unwrap();
+        let issue = |&age: &u32| {
+            let key = new_key();
+            let issued = store.issue(&alice, &key.public(), None, now - DAY * age).unwrap();
+            let (cert, key) = (issued.certificate, key.to_pem().to_string());
+            Credentials { ca: issued.ca, cert, key }
+        };
+        let aged = ages.iter().map(issue).collect();
         Arc::new(Self {
-            ca: Ca::create("test", SystemTime::now()).unwrap(),
-            hostnames: hostnames.iter().map(|&name| name.to_owned()).collect(),
-            invitations: Mutex::default(),
-            issued: Mutex::default(),
+            ca: ca.facts().clone(),
+            store: Mutex::new(store),
+            alice,
+            hostnames: vec![hostname.to_owned()],
             events: Mutex::default(),
             strangers: Mutex::default(),
-            clock: Mutex::new(Ok(())),
             record: Mutex::new(Ok(())),
+            aged,
+            _dir: dir,
         })
     }
 
-    fn invite(&self, address: SocketAddr, state: Invited) -> Invitation {
+    fn invite(&self, address: SocketAddr) -> Invitation {
+        self.invite_at(address, SystemTime::now())
+    }
+
+    fn invite_at(&self, address: SocketAddr, at: SystemTime) -> Invitation {
         let secret = Secret::generate().unwrap();
-        self.invitations.lock().unwrap().insert(secret.hash(), state);
-        let ca_sha256 = self.ca.facts().fingerprint;
-        Invitation { address: address.to_string().parse().unwrap(), ca_sha256, secret }
+        self.store().create_invitation(&self.alice, &secret.hash(), 15 * MINUTE, at).unwrap();
+        let address = address.to_string().parse().unwrap();
+        Invitation { address, ca_sha256: self.ca.fingerprint, secret }
     }
 
-    fn issue(&self, key: &PublicKey, at: SystemTime) -> Issued {
-        let certificate = self.ca.issue_client(key, ("1", "alice"), PERSON, at).unwrap();
-        let entry = (certificate.facts.clone(), certificate.pem.clone());
-        self.issued.lock().unwrap().push(entry);
-        let identity = Name::parse("alice").unwrap();
-        Issued { certificate, identity, ca: self.ca.pem().to_owned() }
-    }
-
-    /// Credentials as of `age` ago.
-    fn credentials(&self, age: Duration) -> Credentials {
-        let key = Key::generate().unwrap();
-        let issued = self.issue(&key.public(), SystemTime::now() - age);
-        let (cert, key) = (issued.certificate.pem, key.to_pem().to_string());
-        Credentials { ca: issued.ca, cert, key }
+    fn issued(&self) -> usize {
+        self.store().identity_by_id(&self.alice).unwrap().unwrap().certificates.len()
     }
 
     fn doors(&self) -> Doors {
-        let key = Key::generate().unwrap();
         let now = SystemTime::now();
-        let cert = self.ca.issue_server(&key.public(), &self.hostnames, 90 * DAY, now).unwrap();
-        let key = rustls::pki_types::pem::PemObject::from_pem_slice(key.to_pem().as_bytes());
+        let shown = self.store().ensure_server_certificate(&self.hostnames, now).unwrap();
+        let chain = CertificateDer::pem_slice_iter(shown.chain.as_bytes());
         let material = Material {
-            chain: vec![cert.facts.der, self.ca.facts().der.clone()],
-            key: key.unwrap(),
-            own_cas: vec![self.ca.facts().der.clone()],
+            chain: chain.collect::<Result<_, _>>().unwrap(),
+            key: PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).unwrap(),
+            own_cas: vec![self.ca.der.clone()],
             outside_cas: vec![],
             outside_crls: vec![],
         };
-        let held = self.issued.lock().unwrap();
-        let alice = Identity {
-            id: IdentityId("1".to_owned()),
-            name: Name::parse("alice").unwrap(),
-            kind: crate::state::Kind::Person,
-            roles: vec![],
-            from: vec![],
-            ttl: None,
-            created: SystemTime::now(),
-            revoked: None,
-            certificates: held
-                .iter()
-                .map(|(facts, _)| Certificate {
-                    serial: facts.serial.clone(),
-                    fingerprint: facts.fingerprint,
-                    ca: self.ca.facts().fingerprint,
-                    not_before: facts.not_before,
-                    not_after: facts.not_after,
-                    revoked: None,
-                    reason: None,
-                })
-                .collect(),
-            matches: vec![],
-        };
-        let tls = config::Tls { allow_tls12: false, hostnames: vec![], outside: None };
-        let identities = Arc::new(Identities::new(vec![alice], None));
-        Doors::build(&material, &tls, identities).unwrap()
+        doors(&material, self.store().identities(now).unwrap())
     }
 
-    /// Serves on loopback for as long as the test runs; answers each handshake's fate.
-    async fn serve(self: &Arc<Self>) -> (SocketAddr, tokio::sync::mpsc::UnboundedReceiver<bool>) {
+    /// Serves on loopback for as long as the test runs; tells whether each handshake succeeded.
+    async fn serve(self: &Arc<Self>) -> (SocketAddr, UnboundedReceiver<bool>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let (gate, door) = (self.clone(), Arc::new(Enrolment::new(self.clone())));
-        let (told, fates) = tokio::sync::mpsc::unbounded_channel();
+        let (gate, enrolment) = (self.clone(), Arc::new(Enrolment::default()));
+        let (told, fates) = unbounded_channel();
+        drop(gate.doors()); // Makes the certificate that is shown.
         tokio::spawn(async move {
             loop {
                 let (tcp, peer) = listener.accept().await.unwrap();
                 let opened = gate.doors().open(tcp).await;
+                // Most tests do not listen.
                 let _ = told.send(opened.is_ok());
-                if let Ok(Door::Enrol(tls, _)) = opened {
-                    let leaf = tls.get_ref().1.peer_certificates().map(|chain| chain[0].clone());
-                    tokio::spawn({
-                        let door = door.clone();
-                        async move { door.serve(tls, peer, leaf).await }
-                    });
+                if let Ok(Door::Enrol(tls, present)) = opened {
+                    let (gate, enrolment) = (gate.clone(), enrolment.clone());
+                    tokio::spawn(async move { enrolment.serve(&gate, tls, peer, present).await });
                 }
             }
         });
@@ -156,38 +147,12 @@ impl Gate {
 }
 
 impl Desk for Gate {
-    fn join(
-        &self,
-        secret_hash: &[u8; 32],
-        key: &PublicKey,
-        now: SystemTime,
-    ) -> Result<Issued, Refused> {
-        self.clock.lock().unwrap().clone()?;
-        let mut invitations = self.invitations.lock().unwrap();
-        let state = invitations.get_mut(secret_hash).ok_or(Refused::InvitationUnknown)?;
-        match *state {
-            Invited::Expired => Err(Refused::InvitationExpired),
-            Invited::Revoked => Err(Refused::InvitationRevoked),
-            Invited::Used(by) if by != key.spki() => Err(Refused::InvitationUsed),
-            Invited::Used(_) => {
-                let issued = self.issued.lock().unwrap();
-                let (facts, pem) =
-                    issued.iter().find(|(facts, _)| facts.spki == key.spki()).unwrap().clone();
-                let identity = Name::parse("alice").unwrap();
-                let certificate = crate::pki::Issued { pem, facts };
-                Ok(Issued { certificate, identity, ca: self.ca.pem().to_owned() })
-            }
-            Invited::Open => {
-                *state = Invited::Used(key.spki());
-                Ok(self.issue(key, now))
-            }
-        }
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.store.lock().unwrap()
     }
 
-    fn renew(&self, present: &Facts, key: &PublicKey, now: SystemTime) -> Result<Issued, Refused> {
-        self.clock.lock().unwrap().clone()?;
-        let known = self.issued.lock().unwrap().iter().any(|(facts, _)| facts == present);
-        if known { Ok(self.issue(key, now)) } else { Err(Refused::CertificateRevoked) }
+    fn publish(&self) -> Result<(), String> {
+        Ok(()) // Every connection gets doors built for it.
     }
 
     fn record(&self, what: &'static str, detail: Value) -> Result<(), CannotRecord> {
@@ -201,6 +166,11 @@ impl Desk for Gate {
     fn count_stranger(&self, address: IpAddr) {
         self.strangers.lock().unwrap().push(address);
     }
+}
+
+fn doors(material: &Material, identities: Vec<Identity>) -> Doors {
+    let tls = config::Tls { allow_tls12: false, hostnames: vec![], outside: None };
+    Doors::build(material, &tls, Arc::new(Identities::new(identities, None))).unwrap()
 }
 
 fn new_key() -> Key {
@@ -219,10 +189,10 @@ async fn an_invitation_gets_its_key_certified() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
     let key = Key::generate().unwrap();
-    let invitation = gate.invite(address, Invited::Open);
+    let invitation = gate.invite(address);
     let grant = client::join(&invitation, &key).await.unwrap();
     assert_eq!(grant.identity.as_str(), "alice");
-    assert_eq!(grant.ca, gate.ca.pem());
+    assert_eq!(Facts::from_pem(&grant.ca).unwrap(), gate.ca);
     let facts = Facts::from_pem(&grant.certificate).unwrap();
     assert_eq!(facts.spki, key.public().spki());
     assert_eq!(grant.ends(), facts.not_after);
@@ -233,30 +203,39 @@ async fn an_invitation_gets_its_key_certified() {
 async fn an_invitation_is_for_one_key_which_may_ask_again() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
-    let invitation = gate.invite(address, Invited::Open);
+    let invitation = gate.invite(address);
     let key = new_key();
-    let first = client::join(&invitation, &key).await.unwrap();
-    assert_eq!(client::join(&invitation, &key).await.unwrap(), first);
-    assert_eq!(refusal(client::join(&invitation, &new_key()).await).0, Code::Invitation);
+    for _ in 0..2 {
+        client::join(&invitation, &key).await.unwrap();
+        assert_eq!(refusal(client::join(&invitation, &new_key()).await).0, Code::Invitation);
+    }
 }
 
 #[tokio::test]
 async fn every_bad_invitation_is_refused_alike_and_recorded_for_what_it_is() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
-    let cases = [
-        (Invited::Expired, "enrol.refused: the invitation has expired"),
-        (Invited::Revoked, "enrol.refused: the invitation is revoked"),
-        (Invited::Used([0; 32]), "enrol.refused: the invitation was used before, with another key"),
-    ];
-    let unknown =
-        Invitation { secret: Secret::generate().unwrap(), ..gate.invite(address, Invited::Open) };
+    let now = SystemTime::now();
+    let unknown = Invitation { secret: Secret::generate().unwrap(), ..gate.invite(address) };
     let told_to_strangers = refusal(client::join(&unknown, &new_key()).await);
     assert_eq!(told_to_strangers.0, Code::Invitation);
     assert_eq!(*gate.strangers.lock().unwrap(), [address.ip()]);
     assert!(gate.events().is_empty());
-    for (state, recorded) in cases {
-        let invitation = gate.invite(address, state);
+
+    let expired = gate.invite_at(address, now - 16 * MINUTE);
+    let revoked = gate.invite(address);
+    let newest = gate.store().invitations(now).unwrap();
+    let open = newest.iter().filter(|invited| invited.expires > now);
+    for invited in open {
+        gate.store().revoke_invitation(&invited.id, now).unwrap();
+    }
+    let used = gate.invite(address);
+    gate.store().use_invitation(&used.secret.hash(), &[0; 32], now).unwrap();
+    for (invitation, recorded) in [
+        (expired, "enrol.refused: the invitation has expired"),
+        (revoked, "enrol.refused: the invitation is revoked"),
+        (used, "enrol.refused: the invitation was used before, with another key"),
+    ] {
         let told = refusal(client::join(&invitation, &new_key()).await);
         assert_eq!(told, told_to_strangers, "{recorded}");
         assert_eq!(gate.events(), [recorded]);
@@ -267,7 +246,7 @@ async fn every_bad_invitation_is_refused_alike_and_recorded_for_what_it_is() {
 async fn nothing_is_sent_to_a_gate_of_another_ca() {
     let (real, impostor) = (Gate::new(), Gate::new());
     let (address, mut fates) = impostor.serve().await;
-    let invitation = real.invite(address, Invited::Open);
+    let invitation = real.invite(address);
     let failure = client::join(&invitation, &new_key()).await.unwrap_err();
     assert!(matches!(failure, Failure::WrongCa(_)), "{failure}");
     // The handshake never finished, so no byte of a request can have come.
@@ -276,27 +255,27 @@ async fn nothing_is_sent_to_a_gate_of_another_ca() {
 
 #[tokio::test]
 async fn showing_the_right_ca_without_a_certificate_from_it_is_not_enough() {
-    let (real, impostor) = (Gate::new(), Gate::new());
+    let real = Gate::new();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let key = Key::generate().unwrap();
+    let key = new_key();
     let names = ["127.0.0.1".to_owned()];
     let now = SystemTime::now();
-    let forged = impostor.ca.issue_server(&key.public(), &names, DAY, now).unwrap();
+    let forger = Ca::create("test", now).unwrap();
+    let forged = forger.issue_server(&key.public(), &names, DAY, now).unwrap();
     let material = Material {
-        chain: vec![forged.facts.der, impostor.ca.facts().der.clone(), real.ca.facts().der.clone()],
-        key: rustls::pki_types::pem::PemObject::from_pem_slice(key.to_pem().as_bytes()).unwrap(),
-        own_cas: vec![impostor.ca.facts().der.clone()],
+        chain: vec![forged.facts.der, forger.facts().der.clone(), real.ca.der.clone()],
+        key: PrivateKeyDer::from_pem_slice(key.to_pem().as_bytes()).unwrap(),
+        own_cas: vec![forger.facts().der.clone()],
         outside_cas: vec![],
         outside_crls: vec![],
     };
-    let tls = config::Tls { allow_tls12: false, hostnames: vec![], outside: None };
-    let doors = Doors::build(&material, &tls, Arc::default()).unwrap();
+    let doors = doors(&material, vec![]);
     let opened = tokio::spawn(async move {
         let (tcp, _) = listener.accept().await.unwrap();
         doors.open(tcp).await.is_ok()
     });
-    let invitation = real.invite(address, Invited::Open);
+    let invitation = real.invite(address);
     let failure = client::join(&invitation, &new_key()).await.unwrap_err();
     assert!(matches!(failure, Failure::WrongCa(_)), "{failure}");
     assert!(!opened.await.unwrap());
@@ -304,9 +283,9 @@ async fn showing_the_right_ca_without_a_certificate_from_it_is_not_enough() {
 
 #[tokio::test]
 async fn a_gate_whose_certificate_is_for_another_host_is_not_believed() {
-    let gate = Gate::named(&["elsewhere.example.com"]);
+    let gate = Gate::with("elsewhere.example.com", &[]);
     let (address, mut fates) = gate.serve().await;
-    let invitation = gate.invite(address, Invited::Open);
+    let invitation = gate.invite(address);
     let failure = client::join(&invitation, &new_key()).await.unwrap_err();
     assert!(matches!(failure, Failure::GateCertificate { .. }), "{failure}");
     assert_eq!(fates.recv().await, Some(false));
@@ -316,7 +295,7 @@ async fn a_gate_whose_certificate_is_for_another_host_is_not_believed() {
 async fn what_else_may_answer_is_told_apart() {
     let gate = Gate::new();
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let failure = client::join(&gate.invite(closed, Invited::Open), &new_key()).await.unwrap_err();
+    let failure = client::join(&gate.invite(closed), &new_key()).await.unwrap_err();
     assert!(matches!(failure, Failure::Io { doing: "connect to", .. }), "{failure}");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -327,49 +306,60 @@ async fn what_else_may_answer_is_told_apart() {
         let _ = tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         let _ = tcp.read_to_end(&mut Vec::new()).await;
     });
-    let failure = client::join(&gate.invite(plain, Invited::Open), &new_key()).await.unwrap_err();
+    let failure = client::join(&gate.invite(plain), &new_key()).await.unwrap_err();
     assert!(matches!(failure, Failure::NotTls(_)), "{failure}");
 }
 
 #[tokio::test]
 async fn a_renewal_comes_after_two_thirds_of_the_lifetime() {
-    let gate = Gate::new();
+    let gate = Gate::aged(&[21, 10]);
+    let [due, early] = &gate.aged[..] else { unreachable!() };
     let (address, _fates) = gate.serve().await;
     let address: Address = address.to_string().parse().unwrap();
 
-    let early = gate.credentials(10 * DAY);
-    let refused = client::renew(&address, &early, &new_key()).await;
+    let refused = client::renew(&address, early, &new_key()).await;
     let Err(Failure::Refused { code: Code::TooEarly, from: Some(from), .. }) = refused else {
         panic!("{refused:?}");
     };
     let left = from.duration_since(SystemTime::now()).unwrap();
     assert!(left > 9 * DAY && left < 10 * DAY, "{left:?}");
-
-    let due = gate.credentials(21 * DAY);
-    let key = Key::generate().unwrap();
     gate.events();
-    let grant = client::renew(&address, &due, &key).await.unwrap();
+
+    let key = new_key();
+    let grant = client::renew(&address, due, &key).await.unwrap();
     let facts = Facts::from_pem(&grant.certificate).unwrap();
     assert_eq!(facts.spki, key.public().spki());
     assert!(facts.not_after > SystemTime::now() + 29 * DAY);
     assert_eq!(gate.events(), ["enrol.renew: alice"]);
 
     let same_key = Key::from_pem(&due.key).unwrap();
-    client::renew(&address, &due, &same_key).await.unwrap();
+    client::renew(&address, due, &same_key).await.unwrap();
 }
 
 #[tokio::test]
 async fn what_was_revoked_or_has_expired_is_not_renewed() {
-    let gate = Gate::new();
+    let gate = Gate::aged(&[31, 21]);
     let (address, _fates) = gate.serve().await;
     let address: Address = address.to_string().parse().unwrap();
-    let expired = gate.credentials(31 * DAY);
-    let revoked = gate.credentials(21 * DAY);
-    gate.issued.lock().unwrap().retain(|(_, pem)| *pem != revoked.cert);
-    for refused in [expired, revoked] {
-        let failure = client::renew(&address, &refused, &new_key()).await.unwrap_err();
+    let serial = Facts::from_pem(&gate.aged[1].cert).unwrap().serial;
+    let now = SystemTime::now();
+    gate.store().revoke_certificate(&serial, Reason::default(), now).unwrap();
+    for refused in &gate.aged {
+        let failure = client::renew(&address, refused, &new_key()).await.unwrap_err();
         assert!(matches!(failure, Failure::Rejected(_)), "{failure:?}");
     }
+}
+
+#[tokio::test]
+async fn an_identity_gets_nothing_where_it_may_not_come_from() {
+    let gate = Gate::new();
+    let mut alice = gate.store().identity_by_id(&gate.alice).unwrap().unwrap();
+    alice.from = vec!["192.0.2.0/24".parse().unwrap()];
+    gate.store().set_identity(&alice).unwrap();
+    let (address, _fates) = gate.serve().await;
+    let refused = refusal(client::join(&gate.invite(address), &new_key()).await);
+    assert_eq!(refused.0, Code::Network);
+    assert_eq!(gate.issued(), 0);
 }
 
 #[tokio::test]
@@ -377,7 +367,7 @@ async fn a_renewal_without_a_certificate_gets_nowhere() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
     // A join that asks for a renewal: no certificate is shown in the handshake.
-    let invitation = gate.invite(address, Invited::Open);
+    let invitation = gate.invite(address);
     let tls = client::connect_anonymously(&invitation).await.unwrap();
     let refused = client::ask(tls, &invitation.address, "/renew", &csr_only()).await;
     assert_eq!(refusal(refused).0, Code::Certificate);
@@ -391,11 +381,11 @@ fn csr_only() -> Value {
 async fn nothing_is_issued_while_the_clock_is_behind_or_the_record_fails() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
-    let invitation = gate.invite(address, Invited::Open);
+    let invitation = gate.invite(address);
     let key = new_key();
-    *gate.clock.lock().unwrap() = Err(Refused::Clock);
+    gate.store().clock_behind(SystemTime::now() + 10 * MINUTE).unwrap();
     assert_eq!(refusal(client::join(&invitation, &key).await).0, Code::Clock);
-    *gate.clock.lock().unwrap() = Ok(());
+    gate.store().accept_clock(SystemTime::now()).unwrap();
     *gate.record.lock().unwrap() = Err(());
     assert_eq!(refusal(client::join(&invitation, &key).await).0, Code::Unavailable);
     *gate.record.lock().unwrap() = Ok(());
@@ -406,7 +396,7 @@ async fn nothing_is_issued_while_the_clock_is_behind_or_the_record_fails() {
 async fn who_fails_too_often_is_not_heard_for_a_while() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
-    let good = gate.invite(address, Invited::Open);
+    let good = gate.invite(address);
     let bad = Invitation { secret: Secret::generate().unwrap(), ..good.clone() };
     for _ in 0..10 {
         assert_eq!(refusal(client::join(&bad, &new_key()).await).0, Code::Invitation);
@@ -419,7 +409,7 @@ async fn who_fails_too_often_is_not_heard_for_a_while() {
 async fn what_is_not_a_request_of_ours_is_refused() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
-    let invitation = gate.invite(address, Invited::Open);
+    let invitation = gate.invite(address);
     let secret = invitation.secret.expose();
     for (path, body) in [
         ("/", serde_json::json!({})),
@@ -448,13 +438,13 @@ async fn seawall(args: &[&str]) -> bool {
 
 #[tokio::test]
 async fn join_makes_a_context_and_renew_keeps_it_alive() {
-    let gate = Gate::new();
+    let gate = Gate::aged(&[21]);
     let (address, _fates) = gate.serve().await;
     let dir = tempfile::tempdir().unwrap();
     let docker = dir.path().to_str().unwrap();
     let place = Place::Context { docker_config: docker.into(), name: "prod".parse().unwrap() };
     let to = ["--docker-config", docker];
-    let invitation = gate.invite(address, Invited::Open).to_string();
+    let invitation = gate.invite(address).to_string();
     assert!(seawall(&[&["join", &invitation, "--name", "prod", "--use"], &to[..]].concat()).await);
 
     let alice = place.enrolled().unwrap().unwrap();
@@ -469,8 +459,8 @@ async fn join_makes_a_context_and_renew_keeps_it_alive() {
     assert!(renew(&["--all", "--if-due"]).await);
     assert_eq!(place.credentials().unwrap(), fresh);
 
-    let due = gate.credentials(21 * DAY);
-    place.install(&Owner::Current, &alice, &due, Overwrite::Own).unwrap();
+    let due = &gate.aged[0];
+    place.install(&Owner::Current, &alice, due, Overwrite::Own).unwrap();
     assert!(renew(&["--all", "--if-due"]).await);
     let renewed = place.credentials().unwrap();
     assert_ne!(renewed.cert, due.cert);
@@ -481,17 +471,17 @@ async fn join_makes_a_context_and_renew_keeps_it_alive() {
 
 #[tokio::test]
 async fn a_folder_for_docker_cert_path_is_joined_and_renewed_with_its_key() {
-    let gate = Gate::new();
+    let gate = Gate::aged(&[21]);
     let (address, _fates) = gate.serve().await;
     let dir = tempfile::tempdir().unwrap();
     let place = Place::Folder(dir.path().to_owned());
     let to = ["--cert-path", dir.path().to_str().unwrap()];
-    let invitation = gate.invite(address, Invited::Open).to_string();
+    let invitation = gate.invite(address).to_string();
     assert!(seawall(&[&["join", &invitation], &to[..]].concat()).await);
     let alice = place.enrolled().unwrap().unwrap();
 
-    let due = gate.credentials(21 * DAY);
-    place.install(&Owner::Current, &alice, &due, Overwrite::Own).unwrap();
+    let due = &gate.aged[0];
+    place.install(&Owner::Current, &alice, due, Overwrite::Own).unwrap();
     assert!(seawall(&[&["renew"], &to[..]].concat()).await);
     let renewed = place.credentials().unwrap();
     assert_ne!(renewed.cert, due.cert);
@@ -503,16 +493,15 @@ async fn a_join_that_lost_its_answer_can_be_run_again() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
     let dir = tempfile::tempdir().unwrap();
-    let invitation = gate.invite(address, Invited::Open).to_string();
+    let invitation = gate.invite(address).to_string();
     let docker = dir.path().to_str().unwrap();
     let join = ["join", &invitation, "--docker-config", docker];
     // The invitation is spent, but the answer does not come: the gate cannot record it.
     *gate.record.lock().unwrap() = Err(());
     assert!(!seawall(&join).await);
-    assert_eq!(gate.issued.lock().unwrap().len(), 1);
+    assert_eq!(gate.issued(), 1);
     *gate.record.lock().unwrap() = Ok(());
     assert!(seawall(&join).await);
-    assert_eq!(gate.issued.lock().unwrap().len(), 1);
     // Nothing of it is left, the key of the attempt least of all.
     let left = std::fs::read_dir(dir.path().join("contexts")).unwrap();
     let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
@@ -522,7 +511,7 @@ async fn a_join_that_lost_its_answer_can_be_run_again() {
 
 #[tokio::test]
 async fn an_invitation_is_not_spent_on_a_place_that_is_taken() {
-    let gate = Gate::new();
+    let gate = Gate::aged(&[1]);
     let (address, _fates) = gate.serve().await;
     let dir = tempfile::tempdir().unwrap();
     let taken = Place::Context { docker_config: dir.path().into(), name: "prod".parse().unwrap() };
@@ -530,14 +519,13 @@ async fn an_invitation_is_not_spent_on_a_place_that_is_taken() {
         address: "other.example.com:2376".parse().unwrap(),
         identity: Name::parse("alice").unwrap(),
     };
-    let theirs = gate.credentials(DAY);
+    let theirs = gate.aged[0].clone();
     taken.install(&Owner::Current, &other, &theirs, Overwrite::Own).unwrap();
-    let issued = gate.issued.lock().unwrap().len();
-    let invitation = gate.invite(address, Invited::Open).to_string();
+    let invitation = gate.invite(address).to_string();
     let docker = dir.path().to_str().unwrap();
     let join = ["join", &invitation, "--docker-config", docker, "--name", "prod"];
     assert!(!seawall(&join).await);
-    assert_eq!(gate.issued.lock().unwrap().len(), issued);
+    assert_eq!(gate.issued(), 1);
     assert_eq!(taken.credentials().unwrap(), theirs);
     assert!(seawall(&[&join[..], &["--force"]].concat()).await);
     assert_ne!(taken.credentials().unwrap(), theirs);

@@ -3,14 +3,13 @@
 
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use rustls::pki_types::CertificateDer;
 use seawall_rules::identity::Name;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,29 +18,21 @@ use super::attempts::Attempts;
 use super::invitation::Secret;
 use super::wire::{self, Code, Grant, Refusal, renewable_from, unix_seconds};
 use crate::audit::CannotRecord;
-use crate::pki::{self, Facts, PublicKey};
+use crate::authenticate::Credential;
+use crate::pki::{self, PublicKey};
+use crate::state::notation::hex;
+use crate::state::{self, Credentials, Identity, InvitationRefused, Store};
 
-/// What enrolment may ask of the gate: exactly this.
-pub trait Desk: Send + Sync {
-    /// Spends the invitation whose secret has this hash, in one transaction, on a certificate
-    /// for `key`. The same invitation with the same key gets the same certificate again until
-    /// the invitation expires. When it returns, the gate knows the certificate.
+/// What enrolment may touch of the gate: exactly this.
+pub trait Desk: Send + Sync + 'static {
+    /// Identities, invitations and certificates.
+    fn store(&self) -> MutexGuard<'_, Store>;
+
+    /// Puts in force for every connection what the store holds now.
     ///
     /// # Errors
-    /// [`Refused`].
-    fn join(
-        &self,
-        secret_hash: &[u8; 32],
-        key: &PublicKey,
-        now: SystemTime,
-    ) -> Result<Issued, Refused>;
-
-    /// Issues another certificate for `key` to whom `present` was issued. What was revoked,
-    /// certificate or identity, gets none.
-    ///
-    /// # Errors
-    /// [`Refused`].
-    fn renew(&self, present: &Facts, key: &PublicKey, now: SystemTime) -> Result<Issued, Refused>;
+    /// Why it could not; the client is told to come again.
+    fn publish(&self) -> Result<(), String>;
 
     /// Puts what happened into the audit trail.
     ///
@@ -53,17 +44,6 @@ pub trait Desk: Send + Sync {
     ///
     /// [`RefusedConnection::Invitation`]: crate::audit::RefusedConnection::Invitation
     fn count_stranger(&self, address: IpAddr);
-}
-
-/// A certificate that was issued.
-#[derive(Clone, Debug)]
-pub struct Issued {
-    /// The certificate.
-    pub certificate: pki::Issued,
-    /// To whom.
-    pub identity: Name,
-    /// Every CA the gate's own certificate may come from now or soon, PEM.
-    pub ca: String,
 }
 
 /// Why nothing was issued. The record has it as it is; a stranger learns less.
@@ -84,6 +64,9 @@ pub enum Refused {
     /// The clock is more than five minutes behind the latest time seen.
     #[error("the gate's clock is behind; nothing is issued until it is right")]
     Clock,
+    /// The invitation was tried ten times.
+    #[error("the invitation was tried too often")]
+    InvitationExhausted,
     /// The invitation's time is over.
     #[error("the invitation has expired")]
     InvitationExpired,
@@ -99,6 +82,9 @@ pub enum Refused {
     /// The certificate request is not acceptable.
     #[error("the certificate request: {0}")]
     Key(#[from] pki::Error),
+    /// The identity may not come from there.
+    #[error("the identity may not come from this address")]
+    Network,
     /// The HTTP request is not one of ours.
     #[error("{0}")]
     Request(&'static str),
@@ -114,37 +100,29 @@ pub enum Refused {
 }
 
 /// The enrolment door of a gate; one for all connections, since it counts failures.
+#[derive(Debug, Default)]
 pub struct Enrolment {
-    desk: Arc<dyn Desk>,
-    attempts: Attempts,
-}
-
-impl std::fmt::Debug for Enrolment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Enrolment").finish_non_exhaustive()
-    }
+    attempts: Arc<Attempts>,
 }
 
 impl Enrolment {
-    /// A door that asks `desk`.
-    pub fn new(desk: Arc<dyn Desk>) -> Self {
-        Self { desk, attempts: Attempts::default() }
-    }
-
     /// Serves one connection that chose enrolment by ALPN: one request, one answer, bounded in
-    /// size and time. `present` is the client certificate the handshake has verified.
-    pub async fn serve<S>(
-        self: &Arc<Self>,
+    /// size and time. `present` is what the client proved in the handshake, if it did.
+    pub async fn serve<S, D>(
+        &self,
+        desk: &Arc<D>,
         stream: S,
         peer: SocketAddr,
-        present: Option<CertificateDer<'static>>,
+        present: Option<Credential>,
     ) where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        D: Desk,
     {
-        let present = present.map(Arc::new);
+        let visit =
+            Arc::new(Visit { desk: desk.clone(), attempts: self.attempts.clone(), peer, present });
         let service = hyper::service::service_fn(|request| {
-            let (door, present) = (self.clone(), present.clone());
-            async move { Ok::<_, Infallible>(door.answer(request, peer, present).await) }
+            let visit = visit.clone();
+            async move { Ok::<_, Infallible>(visit.answer(request).await) }
         });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
@@ -155,22 +133,23 @@ impl Enrolment {
         // However it ends, whoever asked has been answered or is gone.
         let _ = tokio::time::timeout(TIME, connection).await;
     }
+}
 
-    async fn answer(
-        self: Arc<Self>,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-        present: Option<Arc<CertificateDer<'static>>>,
-    ) -> Response<Full<Bytes>> {
+/// One connection.
+struct Visit<D> {
+    desk: Arc<D>,
+    attempts: Arc<Attempts>,
+    peer: SocketAddr,
+    present: Option<Credential>,
+}
+
+impl<D: Desk> Visit<D> {
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let decided = match Asked::read(request).await {
             Ok(asked) => {
-                let door = self.clone();
+                let visit = self.clone();
                 // The store writes to the disk.
-                let decide = move || {
-                    let certificate = present.as_ref().map(|present| present.as_ref());
-                    door.decide(asked, peer, certificate, SystemTime::now())
-                };
-                tokio::task::spawn_blocking(decide)
+                tokio::task::spawn_blocking(move || visit.decide(asked, SystemTime::now()))
                     .await
                     .unwrap_or_else(|error| Err(Refused::Unavailable(error.to_string())))
             }
@@ -179,63 +158,79 @@ impl Enrolment {
         match decided {
             Ok(grant) => reply(StatusCode::OK, &grant),
             Err(refused) => {
-                self.record_refusal(&refused, peer);
+                self.record_refusal(&refused);
                 let (status, refusal) = refused.shown();
                 reply(status, &refusal)
             }
         }
     }
 
-    fn decide(
-        &self,
-        asked: Asked,
-        peer: SocketAddr,
-        present: Option<&CertificateDer<'_>>,
-        now: SystemTime,
-    ) -> Result<Grant, Refused> {
+    fn decide(&self, asked: Asked, now: SystemTime) -> Result<Grant, Refused> {
+        let source = self.peer.ip();
         // A failure costs an attempt, a success does not: taken first and given back, so that
         // many at once cannot all pass while none has failed yet.
-        if !self.attempts.take(peer.ip()) {
+        if !self.attempts.take(source) {
             return Err(Refused::Busy);
         }
-        let (what, issued) = match asked {
-            Asked::Join(join) => {
-                let key = PublicKey::from_request(&join.csr)?;
-                let secret = Secret::parse(&join.secret).ok_or(Refused::InvitationUnknown)?;
-                ("enrol.join", self.desk.join(&secret.hash(), &key, now)?)
-            }
-            Asked::Renew(renew) => {
-                let present = present.ok_or(Refused::CertificateUnknown)?;
-                let present = Facts::from_der(present)?;
-                let from = renewable_from(present.not_before, present.not_after);
-                if now >= present.not_after {
-                    return Err(Refused::CertificateExpired);
-                }
-                if now < from {
-                    return Err(Refused::TooEarly { from });
-                }
-                let key = PublicKey::from_request(&renew.csr)?;
-                ("enrol.renew", self.desk.renew(&present, &key, now)?)
-            }
+        let (what, (identity, credentials)) = match asked {
+            Asked::Join(join) => ("enrol.join", self.join(&join, now)?),
+            Asked::Renew(renew) => ("enrol.renew", self.renew(&renew, now)?),
         };
-        let Issued { certificate, identity, ca } = issued;
+        let Credentials { certificate, ca, issued } = credentials;
         let detail = json!({
             "identity": identity.as_str(),
-            "serial": data_encoding::HEXLOWER.encode(&certificate.facts.serial),
-            "peer": peer.to_string(),
+            "serial": hex(&issued.serial),
+            "peer": self.peer.to_string(),
         });
-        // Unrecorded, it is not handed out; the client may try again.
-        self.desk.record(what, detail).map_err(|error| Refused::Unavailable(error.to_string()))?;
-        self.attempts.give_back(peer.ip());
-        Ok(Grant {
-            not_after: unix_seconds(certificate.facts.not_after),
-            certificate: certificate.pem,
-            ca,
-            identity,
-        })
+        // Unrecorded or not in force, it is not handed out; the client may try again.
+        let unavailable = |error: CannotRecord| Refused::Unavailable(error.to_string());
+        self.desk.record(what, detail).map_err(unavailable)?;
+        self.desk.publish().map_err(Refused::Unavailable)?;
+        self.attempts.give_back(source);
+        Ok(Grant { certificate, ca, identity, not_after: unix_seconds(issued.not_after) })
     }
 
-    fn record_refusal(&self, refused: &Refused, peer: SocketAddr) {
+    fn join(&self, join: &wire::Join, now: SystemTime) -> Result<(Name, Credentials), Refused> {
+        let key = PublicKey::from_request(&join.csr)?;
+        let secret = Secret::parse(&join.secret).ok_or(Refused::InvitationUnknown)?;
+        let mut store = self.desk.store();
+        let id = store.use_invitation(&secret.hash(), &key.spki(), now)?;
+        let identity = store.identity_by_id(&id)?.ok_or(Refused::InvitationRevoked)?;
+        self.admit(&identity)?;
+        Ok((identity.name, store.issue(&id, &key, None, now)?))
+    }
+
+    fn renew(&self, renew: &wire::Renew, now: SystemTime) -> Result<(Name, Credentials), Refused> {
+        let Some(Credential::Certificate { serial, fingerprint, .. }) = &self.present else {
+            return Err(Refused::CertificateUnknown);
+        };
+        let key = PublicKey::from_request(&renew.csr)?;
+        let mut store = self.desk.store();
+        let (identity, held) = store
+            .certificate(serial)?
+            .filter(|(_, held)| held.fingerprint == *fingerprint)
+            .ok_or(Refused::CertificateUnknown)?;
+        // The handshake has looked at these as well, but that is a moment ago.
+        if identity.revoked.is_some() || held.revoked.is_some() {
+            return Err(Refused::CertificateRevoked);
+        }
+        if now >= held.not_after {
+            return Err(Refused::CertificateExpired);
+        }
+        let from = renewable_from(held.not_before, held.not_after);
+        if now < from {
+            return Err(Refused::TooEarly { from });
+        }
+        self.admit(&identity)?;
+        Ok((identity.name, store.issue(&identity.id, &key, Some(serial), now)?))
+    }
+
+    fn admit(&self, identity: &Identity) -> Result<(), Refused> {
+        if identity.admits(self.peer.ip()) { Ok(()) } else { Err(Refused::Network) }
+    }
+
+    fn record_refusal(&self, refused: &Refused) {
+        let peer = self.peer;
         match refused {
             // Whoever has no secret of ours is counted like every other stranger, so that
             // guessing cannot fill the record.
@@ -243,11 +238,12 @@ impl Enrolment {
             | Refused::InvitationUnknown
             | Refused::Key(_)
             | Refused::Request(_)
-            | Refused::CertificateUnknown => {
-                self.desk.count_stranger(peer.ip());
-            }
+            | Refused::CertificateUnknown => self.desk.count_stranger(peer.ip()),
             known => {
-                let detail = json!({ "reason": known.to_string(), "peer": peer.to_string() });
+                let mut detail = json!({ "reason": known.to_string(), "peer": peer.to_string() });
+                if let Some(Credential::Certificate { serial, .. }) = &self.present {
+                    detail["serial"] = hex(serial).into();
+                }
                 if let Err(error) = self.desk.record("enrol.refused", detail) {
                     tracing::error!(%peer, reason = %known, %error, "enrolment refused");
                 }
@@ -284,6 +280,28 @@ impl Asked {
     }
 }
 
+impl From<InvitationRefused> for Refused {
+    fn from(refused: InvitationRefused) -> Self {
+        match refused {
+            InvitationRefused::Expired => Self::InvitationExpired,
+            InvitationRefused::Revoked => Self::InvitationRevoked,
+            InvitationRefused::State(error) => error.into(),
+            InvitationRefused::TooManyAttempts => Self::InvitationExhausted,
+            InvitationRefused::Unknown => Self::InvitationUnknown,
+            InvitationRefused::Used => Self::InvitationUsed,
+        }
+    }
+}
+
+impl From<state::Error> for Refused {
+    fn from(error: state::Error) -> Self {
+        match error {
+            state::Error::ClockBehind(_) => Self::Clock,
+            error => Self::Unavailable(error.to_string()),
+        }
+    }
+}
+
 impl Refused {
     fn shown(&self) -> (StatusCode, Refusal) {
         let (status, code) = match self {
@@ -292,10 +310,12 @@ impl Refused {
                 (StatusCode::FORBIDDEN, Code::Certificate)
             }
             Self::Clock => (StatusCode::SERVICE_UNAVAILABLE, Code::Clock),
-            Self::InvitationExpired
+            Self::InvitationExhausted
+            | Self::InvitationExpired
             | Self::InvitationRevoked
             | Self::InvitationUnknown
             | Self::InvitationUsed => (StatusCode::FORBIDDEN, Code::Invitation),
+            Self::Network => (StatusCode::FORBIDDEN, Code::Network),
             Self::Key(_) | Self::Request(_) => (StatusCode::BAD_REQUEST, Code::Request),
             Self::TooEarly { .. } => (StatusCode::CONFLICT, Code::TooEarly),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),

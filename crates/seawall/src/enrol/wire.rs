@@ -70,6 +70,8 @@ pub enum Code {
     Clock,
     /// The invitation is unknown, used, expired or revoked; a stranger is not told which.
     Invitation,
+    /// The identity may not come from where the client is.
+    Network,
     /// The request is not one the gate takes.
     Request,
     /// Less than two thirds of the lifetime have passed.
