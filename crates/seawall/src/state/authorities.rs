@@ -269,11 +269,11 @@ impl Store {
 
     /// The certificate to show, for exactly these names: made anew (with a new key) when there is
     /// none, the names differ, two thirds of its lifetime are over, or another CA should have
-    /// signed it.
+    /// signed it. Where it cannot be made, the one that is there does until it expires.
     ///
     /// # Errors
-    /// [`Error::NoCa`], [`Error::KeyOffline`] when it must be made and no CA can sign it,
-    /// [`Error::ClockBehind`], [`Error::Pki`], [`Error::Database`].
+    /// [`Error::NoCa`], [`Error::KeyOffline`], [`Error::ClockBehind`], [`Error::Pki`] when there
+    /// is none that would do; [`Error::Database`].
     pub fn ensure_server_certificate(
         &mut self,
         hostnames: &[String],
@@ -281,29 +281,45 @@ impl Store {
     ) -> Result<ServerCertificate, Error> {
         let oldest = self.showing_authority(now)?;
         let names: BTreeSet<String> = hostnames.iter().map(|name| canonical(name)).collect();
-        if let Some(stored) = self.server_certificate()? {
-            let rest = stored.not_after.duration_since(now).unwrap_or_default();
-            let stored_names: BTreeSet<String> = stored.hostnames.iter().cloned().collect();
-            if stored_names == names && stored.ca == oldest && rest > pki::GATE / 3 {
-                return Ok(stored);
-            }
+        let Some(stored) = self.server_certificate()? else {
+            return self.make_server_certificate(&oldest, names, now);
+        };
+        let rest = stored.not_after.duration_since(now).unwrap_or_default();
+        let stored_names: BTreeSet<String> = stored.hostnames.iter().cloned().collect();
+        if stored_names == names && stored.ca == oldest && rest > pki::GATE / 3 {
+            return Ok(stored);
         }
-        let names = Vec::from_iter(names);
+        match self.make_server_certificate(&oldest, names, now) {
+            Err(error @ (Error::ClockBehind(_) | Error::KeyOffline)) if !rest.is_zero() => {
+                tracing::error!(%error, "cannot renew the gate's certificate");
+                Ok(stored)
+            }
+            made => made,
+        }
+    }
+
+    fn make_server_certificate(
+        &mut self,
+        authority: &[u8; 32],
+        names: BTreeSet<String>,
+        now: SystemTime,
+    ) -> Result<ServerCertificate, Error> {
         if let Some(behind) = self.clock_behind(now)? {
             return Err(Error::ClockBehind(behind));
         }
-        let ca = self.ca(&oldest)?;
+        let ca = self.ca(authority)?;
         let key = Key::generate()?;
+        let names = Vec::from_iter(names);
         let issued = ca.issue_server(&key.public(), &names, pki::GATE, now)?;
         self.db.execute(
             "INSERT INTO server_certificate VALUES (1, ?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET authority = ?1, certificate = ?2, key = ?3",
-            params![oldest, issued.pem, key.to_pem().as_str()],
+            params![authority, issued.pem, key.to_pem().as_str()],
         )?;
         Ok(ServerCertificate {
             chain: issued.pem + ca.pem(),
             key: key.to_pem(),
-            ca: oldest,
+            ca: *authority,
             hostnames: names,
             not_after: issued.facts.not_after,
         })
