@@ -464,4 +464,44 @@ mod tests {
         astray.install(&owner, &alice, &credentials(1), Overwrite::Own).unwrap_err();
         assert_eq!(files_below(theirs.path()).len(), 0);
     }
+
+    const FOREVER: &str = "SEAWALL_TEST_INSTALLS_FOREVER";
+
+    #[test]
+    #[ignore = "the child of the test below"]
+    fn installs_forever() {
+        let Some(dir) = std::env::var_os(FOREVER) else { return };
+        let [place, _] = places(Path::new(&dir));
+        let alice = enrolled("alice", "gate:2376");
+        for n in 0.. {
+            place.install(&Owner::Current, &alice, &credentials(n), Overwrite::Own).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_kill_at_any_moment_leaves_a_certificate_and_the_key_that_fits_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [place, _] = places(dir.path());
+        let mut kills = 0;
+        while kills < 20 {
+            let before = place.credentials().ok();
+            let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--ignored", "--exact", "enrol::place::tests::installs_forever"])
+                .env(FOREVER, dir.path())
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .unwrap();
+            // Until it is at work; the reads here run against its writes.
+            while place.credentials().ok() == before || place.enrolled().ok().flatten().is_none() {
+                assert_eq!(child.try_wait().unwrap(), None);
+            }
+            child.kill().unwrap();
+            child.wait().unwrap();
+            let left = place.credentials().unwrap();
+            let number = |text: &str| text.split(' ').nth(1).map(str::to_owned);
+            assert_eq!(number(&left.cert), number(&left.key));
+            assert_eq!(number(&left.cert), number(&left.ca));
+            kills += 1;
+        }
+    }
 }
