@@ -95,7 +95,10 @@ enum Early {
 pub(super) fn start(shared: Arc<Shared>, lock: File) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("audit".to_owned()).spawn(move || {
         run(&shared);
-        drop(lock);
+        // Closing is not enough: a command being started holds a copy until it is executed.
+        if let Err(error) = lock.unlock() {
+            tracing::warn!(%error, "cannot unlock the audit trail");
+        }
     })
 }
 

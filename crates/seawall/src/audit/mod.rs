@@ -179,3 +179,6 @@ impl RefusedConnection {
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write the audit trail: {0}")]
 pub struct CannotRecord(#[from] pub std::io::Error);
+
+#[cfg(test)]
+mod tests;

@@ -117,7 +117,9 @@ impl Writer {
 
     /// Writes a decision and everything pending.
     pub(super) fn decision(&mut self, decision: &Decision<'_>) -> io::Result<()> {
-        self.now_or_never(|writer| {
+        // Before it is written: the write may begin a segment, which lists what is under way.
+        self.open.insert(decision.id);
+        let written = self.now_or_never(|writer| {
             let subject = decision.subject;
             writer.record("decision", |pen| {
                 pen.text("id", &decision.id.to_string(), 32);
@@ -136,9 +138,11 @@ impl Writer {
                 pen.number("generation", decision.generation);
                 pen.text("user_agent", decision.user_agent, 256);
             });
-        })?;
-        self.open.insert(decision.id);
-        Ok(())
+        });
+        if written.is_err() {
+            self.open.remove(&decision.id);
+        }
+        written
     }
 
     /// Adds an outcome to what is pending. One whose decision could not be recorded is dropped.
