@@ -9,6 +9,8 @@ mod fields;
 use std::fmt;
 use std::mem::MaybeUninit;
 
+pub(crate) use fields::is_form;
+
 use crate::escape::{bounded, quoted};
 use crate::target;
 use crate::verdict::Refusal;
@@ -112,7 +114,8 @@ pub struct RequestHead {
     pub expect_continue: bool,
     /// Whether the client lets the connection live after this exchange.
     pub keep_alive: bool,
-    /// The media type of `Content-Type`, lower-cased, without parameters.
+    /// The media type of the first `Content-Type`, lower-cased, without parameters; of a form,
+    /// wherever it stands.
     pub content_type: Option<String>,
     /// Headers the engine may see, canonical name and value, in the order received: an
     /// allowlist (`X-Registry-Auth`, `Accept`, `User-Agent`, ...). Everything else is dropped.

@@ -18,7 +18,7 @@ struct Control<'b> {
     transfer_encoding: Option<&'b [u8]>,
     upgrade: Option<&'b [u8]>,
     expect: Option<&'b [u8]>,
-    content_type: Option<&'b [u8]>,
+    content_types: Vec<&'b [u8]>,
     origin: Option<&'b [u8]>,
     fetch_site: Option<&'b [u8]>,
     connection: Connection<'b>,
@@ -53,7 +53,7 @@ pub(super) fn read(
     let framing = framing(version, &control)?;
     let upgrade = upgrade(version, control.upgrade)?;
     let expect_continue = expect(version, control.expect)?;
-    let content_type = control.content_type.map(media_type).transpose()?;
+    let content_type = content_type(&control.content_types)?;
 
     for name in &control.connection.nominated {
         forwarded.retain(|(known, _)| !name.eq_ignore_ascii_case(known.as_bytes()));
@@ -100,15 +100,13 @@ fn sort<'b>(
         b"transfer-encoding" => once(&mut control.transfer_encoding, "Transfer-Encoding", value),
         b"upgrade" => once(&mut control.upgrade, "Upgrade", value),
         b"expect" => once(&mut control.expect, "Expect", value),
-        b"content-type" => once(&mut control.content_type, "Content-Type", value),
+        b"content-type" => {
+            control.content_types.push(value);
+            Ok(())
+        }
         b"origin" => once(&mut control.origin, "Origin", value),
         b"sec-fetch-site" => once(&mut control.fetch_site, "Sec-Fetch-Site", value),
         b"connection" => connection_options(&mut control.connection, value),
-        // The engine ignores it and reads the body as it stands; a filter might not.
-        b"content-encoding" => Err(Refusal::malformed(
-            "head.content-encoding",
-            "`Content-Encoding` on a request is refused: the engine does not decode bodies",
-        )),
         b"accept" => forward("Accept"),
         b"accept-encoding" => forward("Accept-Encoding"),
         b"user-agent" => forward("User-Agent"),
@@ -273,6 +271,24 @@ fn expect(version: Version, expectation: Option<&[u8]>) -> Result<bool, Refusal>
 
 /// The media type without its parameters. A charset other than UTF-8 is refused: the engine
 /// ignores it, so the same bytes would be two texts.
+/// bollard sends two. The first counts, as for Go's `Header.Get`, but a form counts before all,
+/// so that it is refused wherever it stands; what the engine sees is the gate's own.
+fn content_type(values: &[&[u8]]) -> Result<Option<String>, Refusal> {
+    let mut counts: Option<String> = None;
+    for value in values {
+        let media = media_type(value)?;
+        if counts.is_none() || is_form(&media) {
+            counts = Some(media);
+        }
+    }
+    Ok(counts)
+}
+
+/// Whether Go reads a body of this media type into the same map as the query.
+pub(crate) fn is_form(media: &str) -> bool {
+    media == "application/x-www-form-urlencoded" || media.starts_with("multipart/")
+}
+
 fn media_type(value: &[u8]) -> Result<String, Refusal> {
     let mut parts = value.split(|&b| b == b';').map(<[u8]>::trim_ascii);
     let essence = parts.next().unwrap_or_default();

@@ -5,8 +5,16 @@ use super::route::{
     BodyKind, Class, QueryKey, Route, UpgradeKind, delete, get, head, key, post, put,
 };
 
-const ATTACH: &[QueryKey] =
-    &[key("detachKeys"), key("logs"), key("stderr"), key("stdin"), key("stdout"), key("stream")];
+// `hijack` is docker-modem's word to itself.
+const ATTACH: &[QueryKey] = &[
+    key("detachKeys"),
+    key("hijack"),
+    key("logs"),
+    key("stderr"),
+    key("stdin"),
+    key("stdout"),
+    key("stream"),
+];
 const FILTERS: &[QueryKey] = &[key("filters")];
 const SIZE: &[QueryKey] = &[key("h"), key("w")];
 const STOP: &[QueryKey] = &[key("signal"), key("t")];
@@ -29,9 +37,6 @@ pub(super) const ROWS: &[Route] = &[
         .since(25)
         .streams()
         .query(FILTERS),
-    delete(ContainerDelete, "/containers/{id}", Class::Change, "remove a container")
-        .streams()
-        .query(&[key("force"), key("link"), key("v")]),
     get(ContainerArchive, "/containers/{id}/archive", Class::Read, "copy files out of a container")
         .streams()
         .query(&[key("path")]),
@@ -143,4 +148,8 @@ pub(super) const ROWS: &[Route] = &[
     post(ContainerWait, "/containers/{id}/wait", Class::Metadata, "wait for a container")
         .streams()
         .query(&[key("condition")]),
+    // `docker rm --link web/db` removes a link, and the engine takes any name with slashes here.
+    delete(ContainerDelete, "/containers/{name...}", Class::Change, "remove a container")
+        .streams()
+        .query(&[key("force"), key("link"), key("v")]),
 ];

@@ -33,8 +33,8 @@ use crate::target::Target;
 pub struct Request {
     /// The strict head.
     pub head: RequestHead,
-    /// The canonical target; its query holds only keys the route knows (for `admin`: also
-    /// unknown ones that do not case-fold to a known one, listed in `unknown`).
+    /// The canonical target; its query holds only keys the route knows, and those listed in
+    /// `unknown`, which do not case-fold to a known one.
     pub target: Target,
     /// The row of the table.
     pub route: &'static Route,

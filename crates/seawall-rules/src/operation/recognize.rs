@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use super::nearest::nearest;
 use super::{BodyKind, Class, Operation, Request, Route, UpgradeKind};
 use crate::escape::quoted;
-use crate::head::{Framing, Method, RequestHead, Upgrade};
+use crate::head::{Framing, Method, RequestHead, Upgrade, is_form};
 use crate::target::{ApiVersion, Target};
 use crate::verdict::Refusal;
 
@@ -22,11 +22,12 @@ const MAX_UNKNOWN: usize = 16;
 /// fit the route (form and multipart nowhere), or the upgrade is not the route's.
 pub fn recognize(
     head: RequestHead,
-    target: Target,
+    mut target: Target,
     floor: ApiVersion,
 ) -> Result<Request, (Box<(RequestHead, Target)>, Refusal)> {
     match judge_shape(&head, &target, floor) {
         Ok(Shape { route, params, upgrade, unknown }) => {
+            target.query.retain(|(name, _)| !is_body_field(route, name));
             Ok(Request { head, target, route, params, body: None, upgrade, unknown })
         }
         Err(refusal) => Err((Box::new((head, target)), refusal)),
@@ -128,6 +129,9 @@ fn check_query(route: &Route, query: &[(String, String)]) -> Result<Vec<String>,
                 format!("{id} has no query key {}, but `{}`", quoted(name.as_bytes()), known.name),
             ));
         }
+        if is_body_field(route, name) {
+            continue;
+        }
         if unknown.contains(name) {
             return Err(repeated());
         }
@@ -140,6 +144,14 @@ fn check_query(route: &Route, query: &[(String, String)]) -> Result<Vec<String>,
         unknown.push(name.clone());
     }
     Ok(unknown)
+}
+
+/// Whether a query key is a field of the body, which docker-modem (dockerode) repeats in the query
+/// of a create. The engine reads none of them there: its query keys begin with a small letter.
+/// They go no further than the gate.
+fn is_body_field(route: &Route, name: &str) -> bool {
+    matches!(route.body, BodyKind::Json | BodyKind::OptionalJson)
+        && name.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
 fn check_body(route: &Route, head: &RequestHead) -> Result<(), Refusal> {
@@ -177,10 +189,6 @@ fn check_body(route: &Route, head: &RequestHead) -> Result<(), Refusal> {
         | BodyKind::OptionalJson
         | BodyKind::Stream => Ok(()),
     }
-}
-
-fn is_form(media: &str) -> bool {
-    media == "application/x-www-form-urlencoded" || media.starts_with("multipart/")
 }
 
 fn check_upgrade(route: &Route, asked: Option<Upgrade>) -> Result<Option<Upgrade>, Refusal> {
@@ -296,10 +304,15 @@ fn params(parts: &[Part], segments: &[String]) -> Vec<String> {
 fn unknown_route(method: Method, target: &Target) -> Refusal {
     let path = path_of(target);
     let shown = quoted(path.as_bytes());
-    let other: Vec<_> = [Method::Delete, Method::Get, Method::Head, Method::Post, Method::Put]
+    let first = target.segments.first().map(String::as_str).unwrap_or_default();
+    let other: Vec<_> = PATTERNS
+        .get(first)
         .into_iter()
-        .filter(|&other| find(other, &target.segments).is_some())
-        .map(Method::as_str)
+        .flatten()
+        // A template that ends in a name takes any path, so it says nothing about this one.
+        .filter(|pattern| !matches!(pattern.parts.last(), Some(Part::Many)))
+        .filter(|pattern| matches(&pattern.parts, &target.segments))
+        .map(|pattern| pattern.route.method.as_str())
         .collect();
     if !other.is_empty() {
         return Refusal::forbidden(

@@ -24,12 +24,12 @@ macro_rules! operations {
 // In the order of the rows; a row out of place, missing or doubled does not compile.
 operations! {
     // container
-    ContainerCreate ContainerList ContainerPrune ContainerDelete ContainerArchive
+    ContainerCreate ContainerList ContainerPrune ContainerArchive
     ContainerArchiveInfo PutContainerArchive ContainerAttach ContainerAttachWebsocket
     ContainerChanges CheckpointList CheckpointCreate CheckpointDelete ContainerExec
     ContainerExport ContainerInspect ContainerKill ContainerLogs ContainerPause ContainerRename
     ContainerResize ContainerRestart ContainerStart ContainerStats ContainerStop ContainerTop
-    ContainerUnpause ContainerUpdate ContainerWait
+    ContainerUnpause ContainerUpdate ContainerWait ContainerDelete
     // exec
     ExecInspect ExecResize ExecStart
     // image

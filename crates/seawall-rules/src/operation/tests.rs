@@ -66,6 +66,7 @@ fn a_request_is_the_operation_whose_whole_template_it_fits() {
         (Post, "/v1.41/containers/create/start", ContainerStart, &["create"]),
         (Post, "/v1.41/containers/prune/stop", ContainerStop, &["prune"]),
         (Delete, "/v1.41/containers/json", ContainerDelete, &["json"]),
+        (Delete, "/v1.41/containers/web/db?link=1", ContainerDelete, &["web/db"]),
         (Delete, "/v1.41/containers/a/checkpoints/b", CheckpointDelete, &["a", "b"]),
         (Get, "/v1.41/images/json", ImageList, &[]),
         (Get, "/v1.41/images/json/json", ImageInspect, &["json"]),
@@ -109,8 +110,8 @@ fn what_fits_no_template_is_refused() {
         (Get, "/v1.41/containers/a/b/json", "route.unknown"),
         (Get, "/v1.41/exec/a/b/json", "route.unknown"),
         (Get, "/v1.41/images//json", "target.slash"),
-        (Get, "/v1.41/images/history", "route.method"),
-        (Get, "/v1.41/plugins/json", "route.method"),
+        (Get, "/v1.41/images/history", "route.unknown"),
+        (Get, "/v1.41/plugins/json", "route.unknown"),
         (Get, "/v1.41/networks/", "target.slash"),
         (Post, "/v1.41/containers/web/copy", "route.unknown"),
         (Get, "/latest/containers/json", "route.unknown"),
@@ -141,7 +142,8 @@ fn a_refusal_names_the_method_or_the_nearest_path() {
         (
             Method::Get,
             "/v1.41/containers/jsn",
-            "`/containers/jsn` takes DELETE, not GET [rule route.method]",
+            "the path `/containers/jsn` is no known operation; the nearest known one is \
+             `/containers/json` [rule route.unknown]",
         ),
         (
             Method::Get,
@@ -206,6 +208,16 @@ fn query_keys_are_single_or_repeatable_and_never_spelled_otherwise() {
     };
     assert_eq!(accept(many(16)).unknown.len(), 16);
     assert_eq!(rule(many(17)), "query.unknown");
+}
+
+#[test]
+fn fields_of_the_body_in_the_query_end_at_the_gate() {
+    let create = "/containers/create?Env=TOKEN%3Ds3cret&name=web&Env=a&HostConfig=%7B%7D";
+    let request = accept(with_body(Method::Post, create, JSON));
+    assert_eq!(request.target.to_string(), "/containers/create?name=web");
+    assert!(request.unknown.is_empty());
+    assert_eq!(rule(with_body(Method::Post, "/containers/create?Name=a", JSON)), "query.case");
+    assert_eq!(accept(head(Method::Get, "/containers/json?Env=a")).unknown, ["Env"]);
 }
 
 #[test]
