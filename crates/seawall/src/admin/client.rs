@@ -1,22 +1,109 @@
-//! How a command on the host reaches the state: by the running gate if there is one, else by its
-//! own hand.
+//! A command's side of the admin socket. With no gate running, calls about identities work on
+//! the state directly, under the same lock a gate holds; never beside a running gate.
 
+use std::io::ErrorKind;
 use std::time::SystemTime;
 
-use crate::cli::{Context, report};
-use crate::state::call::{Reply, StateCall};
-use crate::state::{Lock, Store, execute};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Bytes;
+use hyper::{Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use tokio::net::UnixStream;
 
-/// Has a call carried out.
+use super::{Answer, Call};
+use crate::audit::Trail;
+use crate::cli::Context;
+use crate::cli::report::{Doing, Error};
+use crate::config::{self, Config};
+use crate::state::call::{Reply, StateCall};
+use crate::state::{self, Lock, Store};
+
+/// Asks the running gate.
 ///
 /// # Errors
-/// The call's own error; [`crate::state::Error::Busy`] when a gate holds the state and cannot be
-/// asked.
-pub fn state_call(context: &Context, call: StateCall) -> Result<Reply, report::Error> {
+/// What the gate refused; that no gate runs; or that one runs and its socket does not answer.
+pub fn call(context: &Context, call: &Call) -> Result<Answer, Error> {
+    let config = config::load_for_command(context)?;
+    ask(&config, call)?.ok_or_else(|| {
+        Error::failed("no gate is running here")
+            .hint("start it with `seawall up`, or `systemctl start seawall`")
+    })
+}
+
+/// Asks the running gate to answer or change something about identities, or does it here when
+/// none runs.
+///
+/// # Errors
+/// What was refused, or what keeps the state from being used.
+pub fn state_call(context: &Context, call: StateCall) -> Result<Reply, Error> {
+    let config = config::load_for_command(context)?;
+    match ask(&config, &Call::State(call.clone()))? {
+        Some(Answer::State(reply)) => Ok(*reply),
+        Some(_) => Err(unexpected()),
+        None => locally(context, &config, call),
+    }
+}
+
+/// The gate answered something else than was asked.
+pub fn unexpected() -> Error {
+    Error::failed("the gate gave an answer this command does not know")
+        .hint("command and gate may be of different versions: restart the gate")
+}
+
+/// `None` when nobody listens on the admin socket.
+fn ask(config: &Config, call: &Call) -> Result<Option<Answer>, Error> {
+    let socket = &config.admin.socket;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .doing(|| "start the runtime".to_owned())?;
+    runtime.block_on(async {
+        let stream = match UnixStream::connect(socket).await {
+            Ok(stream) => stream,
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => {
+                let failed = Error::failed(format!(
+                    "cannot reach the gate at {}: {error}",
+                    socket.display()
+                ));
+                return Err(failed.hint("run this as root, or as the user the gate runs as"));
+            }
+        };
+        let lost = || format!("talk to the gate at {}", socket.display());
+        let body = serde_json::to_vec(call).doing(lost)?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.doing(lost)?;
+        tokio::spawn(connection);
+        let request = Request::post("/call")
+            .header(hyper::header::HOST, "gate")
+            .body(Full::new(Bytes::from(body)))
+            .doing(lost)?;
+        let response = sender.send_request(request).await.doing(lost)?;
+        let status = response.status();
+        let body = response.into_body().collect().await.doing(lost)?.to_bytes();
+        match status {
+            StatusCode::OK => serde_json::from_slice(&body).map(Some).map_err(|_| unexpected()),
+            _ => Err(serde_json::from_slice(&body).unwrap_or_else(|_| unexpected())),
+        }
+    })
+}
+
+/// Works on the state under the lock a gate would hold, and records it as the gate would.
+fn locally(context: &Context, config: &Config, call: StateCall) -> Result<Reply, Error> {
     let lock = Lock::take(&context.state_dir)?;
     let mut store = match call {
         StateCall::SetUp { .. } => Store::create(lock)?,
         _ => Store::open(lock)?,
     };
-    execute(&mut store, call, SystemTime::now())
+    if let Some((what, detail)) = call.recorded() {
+        let trail = Trail::open(&config.audit, &context.state_dir)
+            .doing(|| "open the audit trail".to_owned())?;
+        trail.event(what, detail).doing(|| "record the change".to_owned())?;
+        trail.close();
+    }
+    state::execute(&mut store, call, SystemTime::now())
 }

@@ -17,6 +17,7 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, RootCertStore, ServerConfig,
     SignatureScheme, SupportedProtocolVersion,
 };
+use tokio::io::BufReader;
 use tokio::net::TcpStream;
 use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -52,13 +53,17 @@ pub struct Doors {
     identities: Arc<Identities>,
 }
 
+/// A client's connection. rustls reads 4 KiB at a time; the buffer makes that two whole records.
+pub type ClientStream = Box<TlsStream<BufReader<TcpStream>>>;
+const READ_BUFFER: usize = 32 * 1024;
+
 /// What a finished handshake leads to.
 #[derive(Debug)]
 pub enum Door {
     /// The Engine API, with what the client proved.
-    Api(Box<TlsStream<TcpStream>>, Credential),
+    Api(ClientStream, Credential),
     /// Enrolment: with a certificate of ours, a renewal.
-    Enrol(Box<TlsStream<TcpStream>>, Option<Credential>),
+    Enrol(ClientStream, Option<Credential>),
 }
 
 /// Why no door opened.
@@ -109,6 +114,7 @@ impl Doors {
     /// # Errors
     /// [`NoEntry`]; the client has been told with a TLS alert where that was possible.
     pub async fn open(&self, stream: TcpStream) -> Result<Door, NoEntry> {
+        let stream = BufReader::with_capacity(READ_BUFFER, stream);
         let start =
             LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(NoEntry::from)?;
         let enrols = start
@@ -118,11 +124,9 @@ impl Doors {
         let config = if enrols { &self.enrol } else { &self.api };
         let tls = Box::new(start.into_stream(config.clone()).await.map_err(NoEntry::from)?);
         let leaf = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
-        let credential = leaf
-            .map(|leaf| self.identities.credential(leaf))
-            .transpose()
-            .map_err(|error| NoEntry::Certificate(rustls::Error::InvalidCertificate(error)))?;
-        match (enrols, credential) {
+        let unreadable = |error| NoEntry::Certificate(rustls::Error::InvalidCertificate(error));
+        let credential = leaf.map(|leaf| self.identities.credential(leaf)).transpose();
+        match (enrols, credential.map_err(unreadable)?) {
             (true, credential) => Ok(Door::Enrol(tls, credential)),
             (false, Some(credential)) => Ok(Door::Api(tls, credential)),
             // The API's verifier makes a certificate mandatory.

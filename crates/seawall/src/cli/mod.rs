@@ -6,8 +6,11 @@
 mod completions;
 mod join;
 mod man;
+mod reload;
 mod renew;
 pub mod report;
+mod sessions;
+mod status;
 
 #[cfg(test)]
 pub(crate) mod reference;
@@ -118,7 +121,10 @@ enum Command {
     Completions(completions::Args),
     Join(join::Args),
     Man(man::Args),
+    Reload(reload::Args),
     Renew(renew::Args),
+    Sessions(sessions::Args),
+    Status(status::Args),
 }
 
 impl Command {
@@ -127,7 +133,10 @@ impl Command {
             Self::Completions(args) => completions::run(context, args),
             Self::Join(args) => join::run(context, args),
             Self::Man(args) => man::run(context, args),
+            Self::Reload(args) => reload::run(context, args),
             Self::Renew(args) => renew::run(context, args),
+            Self::Sessions(args) => sessions::run(context, args),
+            Self::Status(args) => status::run(context, args),
         }
     }
 }

@@ -1,0 +1,203 @@
+//! What `status` and `sessions` show, gathered from the running gate.
+
+use std::sync::atomic::Ordering;
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use crate::cli::report::Error;
+use crate::engine::Engine;
+use crate::gate::{self, Gate, Of};
+use crate::pki;
+use crate::sessions::Session;
+
+/// One screen about a running gate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each field is a line of `seawall status`")]
+pub struct Status {
+    pub version: String,
+    pub pid: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    pub started: OffsetDateTime,
+    pub listeners: Vec<String>,
+    pub upstream: String,
+    /// The engine's `Server` header, or why it does not answer.
+    pub engine: Result<String, String>,
+    pub generation: u64,
+    pub certificates: Vec<Expiry>,
+    pub identities: usize,
+    pub connections: usize,
+    pub sessions: usize,
+    pub requests: u64,
+    pub denied: u64,
+    pub refused_connections: u64,
+    pub audit: AuditStatus,
+    /// Everything that wants the operator's attention, one sentence each.
+    pub warnings: Vec<String>,
+}
+
+/// When a certificate that matters ends.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Expiry {
+    /// `ca`, `gate`, or an identity's name.
+    pub of: String,
+    /// SHA-256 of the certificate, as `ca show` prints it.
+    pub fingerprint: String,
+    /// End of its validity.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+}
+
+impl Expiry {
+    fn shown(expiry: &gate::Expiry) -> Self {
+        let of = match &expiry.of {
+            Of::Ca => "ca".to_owned(),
+            Of::Gate => "gate".to_owned(),
+            Of::Identity(name) => name.to_string(),
+        };
+        let fingerprint = pki::colons(&expiry.fingerprint);
+        Self { of, fingerprint, not_after: expiry.not_after.into() }
+    }
+}
+
+/// Whether the trail is being written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct AuditStatus {
+    /// Folder of the segments.
+    pub dir: String,
+    /// Sequence number of the last record.
+    pub seq: u64,
+    /// Why the last record could not be written, if it could not.
+    pub failing: Option<String>,
+}
+
+/// One connection, as `sessions` shows it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "each field is a column of `seawall sessions`")]
+pub struct SessionRow {
+    pub id: String,
+    pub identity: String,
+    pub roles: String,
+    pub peer: String,
+    pub credential: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub since: OffsetDateTime,
+    pub requests: u64,
+    pub received: u64,
+    pub sent: u64,
+    /// The operation under way; `None` between requests.
+    pub operation: Option<String>,
+    pub target: Option<String>,
+}
+
+impl SessionRow {
+    fn of(session: &Session) -> Self {
+        let (doing, requests) = session.doing();
+        let subject = &session.authority().subject;
+        let (operation, target) =
+            doing.map(|doing| (doing.operation.to_owned(), doing.target)).unzip();
+        Self {
+            id: format!("{:012x}", session.id),
+            identity: subject.name.clone(),
+            roles: subject.roles.clone(),
+            peer: session.peer.to_string(),
+            credential: subject.credential.clone(),
+            since: session.since.into(),
+            requests,
+            received: session.received.load(Ordering::Relaxed),
+            sent: session.sent.load(Ordering::Relaxed),
+            operation,
+            target,
+        }
+    }
+}
+
+/// Every session, oldest first.
+pub(super) fn sessions(gate: &Gate) -> Vec<SessionRow> {
+    let mut sessions = gate.sessions.list();
+    sessions.sort_by_key(|session| session.since);
+    sessions.iter().map(|session| SessionRow::of(session)).collect()
+}
+
+/// Gathers the summary; asks the engine for a sign of life.
+pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
+    let snapshot = gate.snapshot.load_full();
+    let engine = sign_of_life(&snapshot.engine).await;
+    let clock = gate.store().clock_behind(SystemTime::now())?;
+    let certificates: Vec<Expiry> = snapshot.expiries.iter().map(Expiry::shown).collect();
+    let health = gate.trail.health();
+    let totals = gate.metrics.totals();
+    let mut warnings = Vec::new();
+    if let Err(why) = &engine {
+        warnings.push(format!("the engine does not answer: {why}"));
+    }
+    if let Some(why) = &health.failing {
+        warnings.push(format!("the audit trail cannot be written: {why}"));
+    }
+    if let Some(why) = &health.anchor {
+        warnings.push(format!("the audit anchor command fails: {why}"));
+    }
+    if let Some(behind) = clock {
+        warnings.push(format!(
+            "the clock is {} s behind the latest time seen; no certificates are issued",
+            behind.as_secs()
+        ));
+    }
+    let soon = OffsetDateTime::now_utc() + time::Duration::days(7);
+    for expiry in certificates.iter().filter(|expiry| expiry.not_after < soon) {
+        warnings.push(format!("the certificate of {} ends {}", expiry.of, expiry.not_after.date()));
+    }
+    Ok(Status {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started: gate.started.into(),
+        listeners: gate.listeners.clone(),
+        upstream: snapshot.engine.describe(),
+        engine,
+        generation: snapshot.generation,
+        certificates,
+        identities: snapshot.identity_count,
+        connections: gate.admission.total(),
+        sessions: gate.sessions.list().len(),
+        requests: totals.requests,
+        denied: totals.denied,
+        refused_connections: totals.refused_connections,
+        audit: AuditStatus {
+            dir: snapshot.config.audit.dir.display().to_string(),
+            seq: health.seq,
+            failing: health.failing,
+        },
+        warnings,
+    })
+}
+
+/// Asks the engine for `/_ping`; its `Server` header, or why there is none.
+async fn sign_of_life(engine: &Engine) -> Result<String, String> {
+    let ask = async {
+        let mut stream = engine.dial().await.map_err(|unreachable| unreachable.why)?;
+        let lost = |error: std::io::Error| error.to_string();
+        let ping = b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n";
+        stream.write_all(ping).await.map_err(lost)?;
+        stream.flush().await.map_err(lost)?;
+        let mut answer = Vec::new();
+        stream.take(4096).read_to_end(&mut answer).await.map_err(lost)?;
+        let mut headers = [httparse::EMPTY_HEADER; 32];
+        let mut head = httparse::Response::new(&mut headers);
+        match head.parse(&answer) {
+            Ok(httparse::Status::Complete(_)) if head.code == Some(200) => {}
+            _ => return Err("what answers there is no Docker engine".to_owned()),
+        }
+        let server = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("server"));
+        Ok(server.map_or_else(String::new, |server| {
+            String::from_utf8_lossy(server.value).escape_debug().to_string()
+        }))
+    };
+    tokio::time::timeout(PATIENCE, ask)
+        .await
+        .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
+}
+
+/// Enough for an engine under load, short enough for someone who waits for `status`.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);

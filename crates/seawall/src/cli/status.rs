@@ -1,0 +1,88 @@
+//! `seawall status`.
+
+use std::io::Write as _;
+
+use time::OffsetDateTime;
+
+use super::Context;
+use super::report::{Doing, Error};
+use crate::admin::status::Status;
+use crate::admin::{Answer, Call, client};
+
+/// Show one screen about the running gate: listeners, engine, certificates, denials, audit
+///
+/// Exits 1 when no gate runs.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  seawall status")]
+pub(crate) struct Args {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(context: &Context, args: Args) -> Result<(), Error> {
+    let Answer::Status(status) = client::call(context, &Call::Status)? else {
+        return Err(client::unexpected());
+    };
+    let write = || "write the answer".to_owned();
+    let text = if args.json {
+        serde_json::to_string_pretty(&status).doing(write)? + "\n"
+    } else {
+        screen(&status, OffsetDateTime::now_utc())
+    };
+    std::io::stdout().write_all(text.as_bytes()).doing(write)
+}
+
+fn screen(status: &Status, now: OffsetDateTime) -> String {
+    let engine = match &status.engine {
+        Ok(version) => format!("{} ({version})", status.upstream),
+        Err(why) => format!("{} DOES NOT ANSWER: {why}", status.upstream),
+    };
+    let audit = match &status.audit.failing {
+        None => format!("{}, {} records", status.audit.dir, status.audit.seq),
+        Some(why) => format!("{} CANNOT BE WRITTEN: {why}", status.audit.dir),
+    };
+    let mut lines = vec![
+        (
+            "seawall",
+            format!("{}, pid {}, up {}", status.version, status.pid, days(now - status.started)),
+        ),
+        ("listens on", status.listeners.join(", ")),
+        ("engine", engine),
+        ("policy", format!("generation {}, {} identities", status.generation, status.identities)),
+        (
+            "connections",
+            format!("{}, {} of them authenticated", status.connections, status.sessions),
+        ),
+        (
+            "requests",
+            format!(
+                "{}, {} denied; {} connections refused",
+                status.requests, status.denied, status.refused_connections
+            ),
+        ),
+        ("audit", audit),
+    ];
+    for expiry in &status.certificates {
+        lines.push((
+            "certificate",
+            format!(
+                "{}: ends {} (in {})",
+                expiry.of,
+                expiry.not_after.date(),
+                days(expiry.not_after - now)
+            ),
+        ));
+    }
+    for warning in &status.warnings {
+        lines.push(("WARNING", warning.clone()));
+    }
+    lines.iter().map(|(what, value)| format!("{what:<13}{value}\n")).collect()
+}
+
+fn days(span: time::Duration) -> String {
+    match span.whole_hours() {
+        hours @ ..48 => format!("{hours} h {} min", span.whole_minutes() % 60),
+        hours => format!("{} days", hours / 24),
+    }
+}

@@ -1,0 +1,185 @@
+//! The running whole: one value that every connection shares, and the snapshot a reload swaps.
+
+mod desk;
+mod run;
+mod snapshot;
+mod upgrade;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use arc_swap::ArcSwap;
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+pub use run::run;
+pub use snapshot::{Expiry, Of, Snapshot};
+
+use crate::admit::Admission;
+use crate::audit::{RefusedConnection, Trail};
+use crate::authenticate::Credential;
+use crate::cli::report::{Doing, Error};
+use crate::enrol::server::Enrolment;
+use crate::metrics::{Limit, Metrics};
+use crate::sessions::{Registered, Session, Sessions, TooMany};
+use crate::state::call::{Reply, StateCall};
+use crate::state::{self, Store};
+
+/// A running gate.
+pub struct Gate {
+    /// What is in force: configuration and identities, swapped as one. Load it once a request.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Who is connected.
+    pub sessions: Sessions,
+    /// Connections open now, authenticated or not.
+    pub admission: Admission,
+    /// The record.
+    pub trail: Trail,
+    /// Counters.
+    pub metrics: Metrics,
+    /// Where invitations are spent and certificates renewed.
+    pub enrolment: Enrolment,
+    /// Cancelled when the gate stops: no new request begins, those under way may end.
+    pub draining: CancellationToken,
+    /// When it began to serve.
+    pub started: SystemTime,
+    /// What it listens on, as `status` shows it.
+    pub listeners: Vec<String>,
+    // Locked by commands and enrolments only, never on the way of a request.
+    store: Mutex<Store>,
+}
+
+impl Gate {
+    /// The state store. Not for the way of a request: SQLite may fsync.
+    pub fn store(&self) -> MutexGuard<'_, Store> {
+        // A panic in a transaction rolls it back, so the store is whole.
+        self.store.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins the session of an authenticated connection.
+    ///
+    /// # Errors
+    /// Why there is none: the credential opens nothing, or its identity has as many connections
+    /// as `limits.connections_per_identity` allows.
+    pub fn begin_session(
+        &self,
+        peer: SocketAddr,
+        credential: Credential,
+    ) -> Result<Registered<'_>, RefusedConnection> {
+        let snapshot = self.snapshot.load();
+        let authority = snapshot.authorize(&credential, peer.ip()).map_err(|ended| {
+            tracing::info!(%peer, %credential, reason = %ended, "connection refused");
+            RefusedConnection::Certificate
+        })?;
+        let most = snapshot.config.limits.connections_per_identity;
+        let session = Arc::new(Session::new(peer, credential, authority));
+        let session = self.sessions.register(session, most).map_err(|TooMany| {
+            self.metrics.limit_hit(Limit::ConnectionsPerIdentity);
+            RefusedConnection::Limit
+        })?;
+        // A revocation between the authorization above and the registration must not be missed:
+        // `publish` walks the registered sessions only.
+        self.judge_again(&session);
+        Ok(session)
+    }
+
+    /// Puts a snapshot in force and cuts every session that no longer stands under it.
+    pub fn publish(&self, snapshot: Snapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+        for session in self.sessions.list() {
+            self.judge_again(&session);
+        }
+    }
+
+    /// Reads identities and certificates from the store again and puts them in force, with the
+    /// configuration unchanged.
+    ///
+    /// # Errors
+    /// When the store or a certificate file cannot be read; what was in force stays.
+    pub fn refresh(&self) -> Result<(), Error> {
+        let config = self.snapshot.load().config.clone();
+        let snapshot = Snapshot::build(&mut self.store(), config)?;
+        self.publish(snapshot);
+        Ok(())
+    }
+
+    /// Reads the configuration again and puts it in force, whole or not at all.
+    ///
+    /// # Errors
+    /// What is wrong with it, or a change that needs a restart; the old stays in force.
+    pub fn reload(&self) -> Result<u64, Error> {
+        let old = self.snapshot.load_full();
+        let config = old.config.source.load()?;
+        for (key, same) in [
+            ("listen", old.config.listen == config.listen),
+            ("admin", old.config.admin == config.admin),
+        ] {
+            if !same {
+                return Err(Error::usage(format!("`{key}` has changed; that needs a restart"))
+                    .hint("send SIGUSR2, or run `systemctl restart seawall`"));
+            }
+        }
+        let snapshot = Snapshot::build(&mut self.store(), Arc::new(config))?;
+        let generation = snapshot.generation;
+        self.trail.reconfigure(&snapshot.config.audit).map_err(|error| {
+            Error::usage(error.to_string()).hint("a new audit folder needs a restart")
+        })?;
+        self.trail
+            .event("reload", json!({ "generation": generation }))
+            .doing(|| "record the reload".to_owned())?;
+        self.publish(snapshot);
+        tracing::info!(generation, "configuration reloaded");
+        Ok(generation)
+    }
+
+    /// Changes or answers something about identities and credentials. A change is recorded
+    /// before it is made, and in force for every connection when this returns.
+    ///
+    /// # Errors
+    /// What was refused; nothing was changed then.
+    pub fn change(&self, call: StateCall) -> Result<Reply, Error> {
+        let recorded = call.recorded();
+        if let Some((what, detail)) = &recorded {
+            self.trail.event(what, detail.clone()).doing(|| "record the change".to_owned())?;
+        }
+        let reply = state::execute(&mut self.store(), call, SystemTime::now())?;
+        if recorded.is_some() {
+            self.refresh()?;
+        }
+        Ok(reply)
+    }
+
+    /// Notes the time, and renews the gate's own certificate when its time has come.
+    fn upkeep(&self) -> Result<(), Error> {
+        let before = self.snapshot.load_full();
+        let snapshot = Snapshot::build(&mut self.store(), before.config.clone())?;
+        if snapshot.shown == before.shown {
+            return Ok(());
+        }
+        self.trail
+            .event("server-certificate.renew", json!({}))
+            .doing(|| "record the renewal".to_owned())?;
+        self.publish(snapshot);
+        Ok(())
+    }
+
+    /// Counts and records a connection that never became a session.
+    pub fn refused(&self, address: IpAddr, why: RefusedConnection) {
+        self.trail.refused_connection(address, why);
+        self.metrics.refused_connection(why);
+    }
+
+    fn judge_again(&self, session: &Session) {
+        match self.snapshot.load().authorize(&session.credential, session.peer.ip()) {
+            Ok(authority) => session.set_authority(authority),
+            Err(ended) => session.end(&ended.0),
+        }
+    }
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gate").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
+}

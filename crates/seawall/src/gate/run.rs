@@ -1,0 +1,206 @@
+//! From a configuration to a serving gate, and back down: start, signals, reload, drain.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
+
+use arc_swap::ArcSwap;
+use sd_notify::NotifyState;
+use serde_json::json;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::{Gate, Snapshot, upgrade};
+use crate::admin;
+use crate::admit::Admission;
+use crate::audit::Trail;
+use crate::cli::Context;
+use crate::cli::report::{Doing, Error};
+use crate::config::Config;
+use crate::enrol::server::Enrolment;
+use crate::listen;
+use crate::metrics::Metrics;
+use crate::sessions::Sessions;
+use crate::state::{Lock, Store};
+
+/// How often the gate looks at its own certificate and notes the time.
+const UPKEEP: Duration = Duration::from_secs(600);
+
+/// Serves until told to stop.
+///
+/// # Errors
+/// Whatever keeps the gate from starting; it never half-starts.
+pub fn run(context: &Context, config: Config) -> Result<(), Error> {
+    let binary = std::env::current_exe().doing(|| "find the seawall binary".to_owned())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .doing(|| "start the runtime".to_owned())?;
+    let stopped = runtime.block_on(serve(context, config))?;
+    // Tasks that outlived the drain's deadline end here.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match stopped {
+        Stopped::ForGood => Ok(()),
+        Stopped::ForUpgrade(sockets) => Err(upgrade::become_new(&binary, &sockets)),
+    }
+}
+
+enum Stopped {
+    ForGood,
+    ForUpgrade(Vec<upgrade::Socket>),
+}
+
+async fn serve(context: &Context, config: Config) -> Result<Stopped, Error> {
+    let mut signals = Signals::listen()?;
+    let config = Arc::new(config);
+    let mut store = Store::create(Lock::take(&context.state_dir)?)?;
+    let snapshot = Snapshot::build(&mut store, config.clone())?;
+    let listeners = listen::bind(&config.listen)?;
+    let described: Vec<String> = listeners.iter().map(listen::Listener::describe).collect();
+    let admin = admin::server::bind(&config.admin)?;
+    let trail = Trail::open(&config.audit, &context.state_dir)
+        .doing(|| format!("open the audit trail in {}", config.audit.dir.display()))?;
+    trail
+        .event("start", json!({ "version": env!("CARGO_PKG_VERSION"), "listen": described }))
+        .doing(|| "begin the audit trail".to_owned())?;
+
+    let gate = Arc::new(Gate {
+        snapshot: ArcSwap::from_pointee(snapshot),
+        sessions: Sessions::default(),
+        admission: Admission::default(),
+        trail,
+        metrics: Metrics::default(),
+        enrolment: Enrolment::default(),
+        draining: CancellationToken::new(),
+        started: SystemTime::now(),
+        listeners: described.clone(),
+        store: Mutex::new(store),
+    });
+    let stop = CancellationToken::new();
+    let sockets = upgrade::keep(&listeners)?;
+    for listener in listeners {
+        tokio::spawn(listen::accept(gate.clone(), listener, stop.clone()));
+    }
+    tokio::spawn(admin::server::serve(gate.clone(), admin, stop.clone()));
+    tokio::spawn(upkeep(gate.clone()));
+    for line in &described {
+        tracing::info!(listen = %line, upstream = %gate.snapshot.load().engine.describe(), "serving");
+    }
+    notify(&[NotifyState::Ready]);
+
+    let asked = loop {
+        match signals.next().await {
+            Asked::Reload => {
+                reloading();
+                if let Err(error) = gate.reload() {
+                    tracing::error!(%error, "reload refused; the old configuration stays in force");
+                }
+                notify(&[NotifyState::Ready]);
+            }
+            asked @ (Asked::Stop | Asked::Upgrade) => break asked,
+        }
+    };
+    notify(&[NotifyState::Stopping]);
+    stop.cancel();
+    drain(&gate, &mut signals).await;
+    // An event that cannot be written any more is no reason not to stop.
+    drop(gate.trail.event("stop", json!({})));
+    gate.trail.close();
+    Ok(match asked {
+        Asked::Upgrade => Stopped::ForUpgrade(sockets),
+        Asked::Reload | Asked::Stop => Stopped::ForGood,
+    })
+}
+
+/// Lets requests that are under way end, up to `limits.drain`; a second signal cuts them short.
+async fn drain(gate: &Gate, signals: &mut Signals) {
+    let deadline = gate.snapshot.load().config.limits.drain;
+    tracing::info!(connections = gate.admission.total(), "stopping: no new requests");
+    gate.draining.cancel();
+    let empty = async {
+        while gate.admission.total() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::select! {
+        () = empty => {}
+        () = tokio::time::sleep(deadline) => tracing::warn!("the drain deadline has passed"),
+        () = signals.stop_again() => tracing::warn!("told to stop at once"),
+    }
+    for session in gate.sessions.list() {
+        session.end("the gate is stopping");
+    }
+    // Their outcomes are recorded by their own tasks; that takes no time worth a deadline knob.
+    let _ = tokio::time::timeout(Duration::from_secs(2), async {
+        while !gate.sessions.list().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+/// Renews the gate's own certificate before it expires, and keeps the latest time seen.
+async fn upkeep(gate: Arc<Gate>) {
+    let mut ticks = tokio::time::interval(UPKEEP);
+    loop {
+        ticks.tick().await;
+        if let Err(error) = gate.upkeep() {
+            tracing::error!(%error, "upkeep failed; it is tried again");
+        }
+    }
+}
+
+enum Asked {
+    Reload,
+    Stop,
+    Upgrade,
+}
+
+struct Signals {
+    hangup: Signal,
+    interrupt: Signal,
+    terminate: Signal,
+    upgrade: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Error> {
+        let listen = |kind| signal(kind).doing(|| "listen for signals".to_owned());
+        Ok(Self {
+            hangup: listen(SignalKind::hangup())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            terminate: listen(SignalKind::terminate())?,
+            upgrade: listen(SignalKind::user_defined2())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.hangup.recv() => Asked::Reload,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.upgrade.recv() => Asked::Upgrade,
+        }
+    }
+
+    async fn stop_again(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+/// `RELOADING=1` counts only with the time at which it was sent (sd_notify(3)).
+fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[NotifyState::Reloading, now]),
+        Err(error) => tracing::warn!(%error, "cannot tell systemd of the reload"),
+    }
+}
+
+/// Tells systemd, where it asked to be told.
+fn notify(state: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(state) {
+        tracing::warn!(%error, "cannot notify systemd");
+    }
+}

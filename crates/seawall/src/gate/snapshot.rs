@@ -1,0 +1,189 @@
+//! What is in force at one moment. Built whole or not at all, and never changed after.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+
+use seawall_rules::identity::Name;
+
+use crate::authenticate::identities::Identities;
+use crate::authenticate::tls::{Doors, Material};
+use crate::authenticate::{Authority, Credential, Ended};
+use crate::cli::report::{Doing, Error};
+use crate::config::{Config, Tls};
+use crate::engine::Engine;
+use crate::pki::Facts;
+use crate::state::{Identity, Standing, Store};
+
+/// When a certificate that matters ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// Whose it is.
+    pub of: Of,
+    /// SHA-256 of the certificate.
+    pub fingerprint: [u8; 32],
+    /// End of its validity.
+    pub not_after: SystemTime,
+}
+
+/// Whose certificate it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// A CA whose certificates enter.
+    Ca,
+    /// The one the gate shows.
+    Gate,
+    /// An identity's.
+    Identity(Name),
+}
+
+/// Configuration, identities and certificates; a request is judged by one snapshot only.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts the snapshots of this process; recorded with every decision.
+    pub generation: u64,
+    /// The configuration in force.
+    pub config: Arc<Config>,
+    /// The TLS doors that let these identities in.
+    pub doors: Doors,
+    /// The way to the engine.
+    pub engine: Engine,
+    /// The certificate the doors show.
+    pub shown: Option<CertificateDer<'static>>,
+    /// How many identities there are.
+    pub identity_count: usize,
+    /// When certificates end: those of the gate, and the last one of each identity.
+    pub expiries: Vec<Expiry>,
+    identities: Arc<Identities>,
+}
+
+impl Snapshot {
+    /// Reads identities and certificates from the store and the files the configuration names.
+    ///
+    /// # Errors
+    /// What could not be read or does not fit together; nothing is changed.
+    pub fn build(store: &mut Store, config: Arc<Config>) -> Result<Self, Error> {
+        static GENERATIONS: AtomicU64 = AtomicU64::new(1);
+        let now = SystemTime::now();
+        let default = config.tls.outside.as_ref().and_then(|outside| outside.default_role);
+        let known = store.identities(now)?;
+        let material = material(store, &config.tls, now)?;
+        let expiries = expiries(&material, &known)?;
+        let identity_count = known.len();
+        let identities = Arc::new(Identities::new(known, default));
+        let doors = Doors::build(&material, &config.tls, identities.clone())
+            .map_err(|error| Error::usage(format!("cannot use the TLS certificates: {error}")))?;
+        let engine = Engine::new(&config.upstream, config.limits.connect_engine)
+            .map_err(|error| Error::usage(error.to_string()))?;
+        let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
+        let shown = material.chain.into_iter().next();
+        Ok(Self { generation, config, doors, engine, shown, identity_count, expiries, identities })
+    }
+
+    /// What a credential may do now.
+    ///
+    /// # Errors
+    /// [`Ended`] when it opens nothing: unknown, revoked, expired, wrong network.
+    pub fn authorize(
+        &self,
+        credential: &Credential,
+        peer: IpAddr,
+    ) -> Result<Arc<Authority>, Ended> {
+        self.identities.authorize(credential, peer, SystemTime::now()).map(Arc::new)
+    }
+}
+
+/// The gate's own certificate from the store, made anew when its time has come, or the one
+/// `--tlscert` names. Clients of our own CAs may enter in either case.
+fn material(store: &mut Store, tls: &Tls, now: SystemTime) -> Result<Material, Error> {
+    let mut own_cas = Vec::new();
+    let mut outside_cas = Vec::new();
+    for ca in store.authorities()? {
+        let list = match ca.standing {
+            Standing::Active | Standing::Retiring => &mut own_cas,
+            Standing::Outside => &mut outside_cas,
+            Standing::Retired => continue,
+        };
+        list.extend(pem::<CertificateDer<'_>>(ca.certificate.as_bytes(), "a CA in the state")?);
+    }
+    let Some(outside) = &tls.outside else {
+        let server = store.ensure_server_certificate(&tls.hostnames, now)?;
+        let key = PrivateKeyDer::from_pem_slice(server.key.as_bytes())
+            .doing(|| "read the gate's key from the state".to_owned())?;
+        return Ok(Material {
+            chain: pem(server.chain.as_bytes(), "the gate's certificate in the state")?,
+            key,
+            own_cas,
+            outside_cas,
+            outside_crls: Vec::new(),
+        });
+    };
+    refuse_readable_by_others(&outside.key)?;
+    let key = PrivateKeyDer::from_pem_file(&outside.key)
+        .doing(|| format!("read a private key from {}", outside.key.display()))?;
+    outside_cas.extend(pem_file(&outside.ca)?);
+    Ok(Material {
+        chain: pem_file(&outside.cert)?,
+        key,
+        own_cas,
+        outside_cas,
+        outside_crls: match &outside.crl {
+            Some(path) => pem_file::<CertificateRevocationListDer<'_>>(path)?,
+            None => Vec::new(),
+        },
+    })
+}
+
+fn expiries(material: &Material, identities: &[Identity]) -> Result<Vec<Expiry>, Error> {
+    let of = |of: Of, der: &CertificateDer<'_>| -> Result<Expiry, Error> {
+        let facts = Facts::from_der(der).doing(|| "read a certificate".to_owned())?;
+        Ok(Expiry { of, fingerprint: facts.fingerprint, not_after: facts.not_after })
+    };
+    let gate = material.chain.first().map(|leaf| of(Of::Gate, leaf));
+    let cas = material.own_cas.iter().chain(&material.outside_cas).map(|ca| of(Of::Ca, ca));
+    let last = identities.iter().filter_map(|identity| {
+        let last = identity.certificates.iter().max_by_key(|held| held.not_after)?;
+        Some(Ok(Expiry {
+            of: Of::Identity(identity.name.clone()),
+            fingerprint: last.fingerprint,
+            not_after: last.not_after,
+        }))
+    });
+    cas.chain(gate).chain(last).collect()
+}
+
+fn pem_file<T: PemObject>(path: &Path) -> Result<Vec<T>, Error> {
+    let shown = path.display();
+    let bytes = std::fs::read(path).doing(|| format!("read {shown}"))?;
+    pem(&bytes, &shown.to_string())
+}
+
+/// Every object of one kind in a PEM file; none at all is an error.
+fn pem<T: PemObject>(bytes: &[u8], of: &str) -> Result<Vec<T>, Error> {
+    let found: Vec<T> =
+        T::pem_slice_iter(bytes).collect::<Result<_, _>>().doing(|| format!("read {of}"))?;
+    if found.is_empty() {
+        return Err(Error::usage(format!("{of} holds nothing of the kind it should, in PEM")));
+    }
+    Ok(found)
+}
+
+/// A key others can read is no secret; refusing to start is better than serving with it.
+fn refuse_readable_by_others(key: &Path) -> Result<(), Error> {
+    use std::os::unix::fs::PermissionsExt;
+    let shown = key.display();
+    let mode = std::fs::metadata(key).doing(|| format!("look at {shown}"))?.permissions().mode();
+    if mode & 0o077 == 0 {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "the private key {shown} is open to others (mode {:04o})",
+        mode & 0o7777
+    ))
+    .hint(format!("run: chmod 600 {shown}")))
+}

@@ -1,0 +1,50 @@
+//! Upgrade without closing a listener: the process drains, keeps its listening sockets, and
+//! becomes the new binary. Clients that connect in between wait in the kernel's backlog.
+
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::Command;
+
+use nix::fcntl::{FcntlArg, fcntl};
+
+use crate::cli::report::{Doing, Error};
+use crate::listen::Listener;
+
+/// Where handed-over descriptors begin: above all that the process opens by itself, so that
+/// they follow each other as the protocol of `LISTEN_FDS` demands.
+const FIRST: i32 = 500;
+
+/// A listening socket kept open for the next binary.
+pub(super) type Socket = OwnedFd;
+
+/// Keeps the TCP listeners' sockets open beyond their accept loops. A Unix listener is not kept:
+/// the new binary binds its path again.
+pub(super) fn keep(listeners: &[Listener]) -> Result<Vec<Socket>, Error> {
+    listeners
+        .iter()
+        .filter_map(|listener| match listener {
+            Listener::Tcp(listener) => Some(listener.as_fd().try_clone_to_owned()),
+            Listener::Unix { .. } => None,
+        })
+        .collect::<Result<_, _>>()
+        .doing(|| "keep the listening sockets".to_owned())
+}
+
+/// Becomes the binary that now stands where this one stood, with the same arguments. Returns
+/// only if that fails.
+pub(super) fn become_new(binary: &Path, sockets: &[Socket]) -> Error {
+    for socket in sockets {
+        // F_DUPFD leaves close-on-exec off, which is the point.
+        if let Err(error) = fcntl(socket, FcntlArg::F_DUPFD(FIRST)) {
+            return Error::failed(format!("cannot hand over the listening sockets: {error}"));
+        }
+    }
+    let error = Command::new(binary)
+        .args(std::env::args_os().skip(1))
+        .env("LISTEN_FDS", sockets.len().to_string())
+        .env("LISTEN_FDS_FIRST_FD", FIRST.to_string())
+        .env("LISTEN_PID", std::process::id().to_string())
+        .exec();
+    Error::failed(format!("cannot start {}: {error}", binary.display()))
+}

@@ -1,0 +1,136 @@
+//! Binding: all listeners of the configuration, or none of them.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use listenfd::ListenFd;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::Listener;
+use crate::cli::report::{Doing, Error};
+use crate::config::Listen;
+
+/// Pending connections the kernel keeps for us while the gate is busy or being upgraded.
+const BACKLOG: i32 = 4096;
+
+/// Binds every listener, or none: the first failure ends it. A socket that was handed over (by
+/// systemd, or by ourselves before an upgrade) is used where it listens on a wanted address.
+///
+/// # Errors
+/// What could not be bound, why, and what to do about it.
+pub fn bind(wanted: &[Listen]) -> Result<Vec<Listener>, Error> {
+    let mut inherited = inherited()?;
+    let mut listeners = Vec::new();
+    for listen in wanted {
+        match listen {
+            Listen::Tcp(address) => {
+                let handed = inherited
+                    .iter()
+                    .position(|handed| handed.local_addr().is_ok_and(|local| local == *address));
+                listeners.push(match handed {
+                    Some(position) => tcp(inherited.swap_remove(position))?,
+                    None => bind_tcp(*address)?,
+                });
+            }
+            Listen::Fd => {
+                if inherited.is_empty() {
+                    return Err(Error::failed("`fd://` is to listen, but no socket was handed over")
+                        .hint("start the gate by `systemctl start seawall.socket`, or set `listen` to a tcp:// address"));
+                }
+                for handed in inherited.drain(..) {
+                    listeners.push(tcp(handed)?);
+                }
+            }
+            Listen::Unix { path, identity } => listeners.push(Listener::Unix {
+                listener: bind_unix(path)?,
+                path: path.clone(),
+                identity: identity.clone(),
+            }),
+        }
+    }
+    if let Some(left) = inherited.first() {
+        let address = left.local_addr().map_or_else(|_| "?".to_owned(), |local| local.to_string());
+        return Err(Error::usage(format!(
+            "a listening socket on {address} was handed over, but `listen` does not name it"
+        ))
+        .hint("add `fd://` to `listen`, or remove the socket from the socket unit"));
+    }
+    Ok(listeners)
+}
+
+/// The TCP sockets handed over. A Unix socket is refused: it names no identity.
+fn inherited() -> Result<Vec<std::net::TcpListener>, Error> {
+    let mut handed = ListenFd::from_env();
+    (0..handed.len())
+        .map(|index| match handed.take_tcp_listener(index) {
+            Ok(Some(listener)) => Ok(listener),
+            Ok(None) | Err(_) => {
+                Err(Error::usage("a socket that was handed over is not a listening TCP socket")
+                    .hint("in the socket unit, use ListenStream= with an address and port only"))
+            }
+        })
+        .collect()
+}
+
+fn tcp(listener: std::net::TcpListener) -> Result<Listener, Error> {
+    listener.set_nonblocking(true).doing(|| "use a socket that was handed over".to_owned())?;
+    let listener =
+        TcpListener::from_std(listener).doing(|| "use a socket that was handed over".to_owned())?;
+    Ok(Listener::Tcp(listener))
+}
+
+fn bind_tcp(address: SocketAddr) -> Result<Listener, Error> {
+    let bound = (|| -> io::Result<TcpListener> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            // `[::]` means both families, whatever the host's net.ipv6.bindv6only says.
+            socket.set_only_v6(!address.ip().is_unspecified())?;
+        }
+        socket.set_reuse_address(true)?;
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        TcpListener::from_std(socket.into())
+    })();
+    bound.map(Listener::Tcp).map_err(|error| {
+        let failed = Error::failed(format!("cannot listen on tcp://{address}: {error}"));
+        match error.kind() {
+            io::ErrorKind::AddrInUse => failed.hint(format!(
+                "something else listens there, dockerd perhaps: see `ss -ltnp 'sport = :{}'`",
+                address.port()
+            )),
+            io::ErrorKind::AddrNotAvailable => {
+                failed.hint("no interface of this host has that address: see `ip address`")
+            }
+            io::ErrorKind::PermissionDenied => {
+                failed.hint("ports below 1024 need root; 2376 does not")
+            }
+            _ => failed,
+        }
+    })
+}
+
+/// Binds a Unix socket, mode 0600. A path in use is never taken over: only a socket of ours
+/// that nobody answers on, left behind by a crash, is removed.
+fn bind_unix(path: &Path) -> Result<UnixListener, Error> {
+    let shown = path.display();
+    if let Ok(metadata) = std::fs::symlink_metadata(path) {
+        let stale = metadata.file_type().is_socket()
+            && metadata.uid() == nix::unistd::geteuid().as_raw()
+            && std::os::unix::net::UnixStream::connect(path).is_err();
+        if !stale {
+            return Err(Error::failed(format!(
+                "cannot listen on unix://{shown}: the path exists and is in use or not ours"
+            ))
+            .hint("choose another path, or stop what listens there"));
+        }
+        std::fs::remove_file(path).doing(|| format!("remove the stale socket {shown}"))?;
+    }
+    let listener = UnixListener::bind(path).doing(|| format!("listen on unix://{shown}"))?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+        .doing(|| format!("set the mode of {shown}"))?;
+    Ok(listener)
+}
