@@ -351,6 +351,19 @@ async fn what_was_revoked_or_has_expired_is_not_renewed() {
 }
 
 #[tokio::test]
+async fn an_old_certificate_cannot_fill_the_store() {
+    let gate = Gate::aged(&[21]);
+    let (address, _fates) = gate.serve().await;
+    let address: Address = address.to_string().parse().unwrap();
+    let key = new_key();
+    for _ in 0..20 {
+        client::renew(&address, &gate.aged[0], &key).await.unwrap();
+    }
+    assert_eq!(refusal(client::renew(&address, &gate.aged[0], &key).await).0, Code::Busy);
+    assert_eq!(gate.issued(), 21);
+}
+
+#[tokio::test]
 async fn an_identity_gets_nothing_where_it_may_not_come_from() {
     let gate = Gate::new();
     let mut alice = gate.store().identity_by_id(&gate.alice).unwrap().unwrap();

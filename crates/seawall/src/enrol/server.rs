@@ -19,9 +19,9 @@ use super::invitation::Secret;
 use super::wire::{self, Code, Grant, Refusal, renewable_from, unix_seconds};
 use crate::audit::CannotRecord;
 use crate::authenticate::Credential;
-use crate::pki::{self, PublicKey};
+use crate::pki::{self, EARLY, PublicKey};
 use crate::state::notation::hex;
-use crate::state::{self, Credentials, Identity, InvitationRefused, Store};
+use crate::state::{self, Certificate, Credentials, Identity, InvitationRefused, Store};
 
 /// What enrolment may touch of the gate: exactly this.
 pub trait Desk: Send + Sync + 'static {
@@ -85,6 +85,10 @@ pub enum Refused {
     /// The identity may not come from there.
     #[error("the identity may not come from this address")]
     Network,
+    /// An old certificate stays good for renewals until its end; whoever holds one must not
+    /// fill the store.
+    #[error("the identity was given {RENEWALS} certificates within the hour; try again later")]
+    RenewedTooOften,
     /// The HTTP request is not one of ours.
     #[error("{0}")]
     Request(&'static str),
@@ -222,6 +226,11 @@ impl<D: Desk> Visit<D> {
             return Err(Refused::TooEarly { from });
         }
         self.admit(&identity)?;
+        // A certificate says that it began EARLY before it was made.
+        let recent = |held: &&Certificate| held.not_before + EARLY + RENEWALS_WITHIN > now;
+        if identity.certificates.iter().filter(recent).count() >= RENEWALS {
+            return Err(Refused::RenewedTooOften);
+        }
         Ok((identity.name, store.issue(&identity.id, &key, Some(serial), now)?))
     }
 
@@ -253,6 +262,10 @@ impl<D: Desk> Visit<D> {
 }
 
 const TIME: Duration = Duration::from_secs(15);
+
+/// Certificates of one identity, however many machines share it, within [`RENEWALS_WITHIN`].
+const RENEWALS: usize = 20;
+const RENEWALS_WITHIN: Duration = Duration::from_secs(3600);
 
 enum Asked {
     Join(wire::Join),
@@ -305,7 +318,7 @@ impl From<state::Error> for Refused {
 impl Refused {
     fn shown(&self) -> (StatusCode, Refusal) {
         let (status, code) = match self {
-            Self::Busy => (StatusCode::TOO_MANY_REQUESTS, Code::Busy),
+            Self::Busy | Self::RenewedTooOften => (StatusCode::TOO_MANY_REQUESTS, Code::Busy),
             Self::CertificateExpired | Self::CertificateRevoked | Self::CertificateUnknown => {
                 (StatusCode::FORBIDDEN, Code::Certificate)
             }

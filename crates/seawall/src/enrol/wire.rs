@@ -62,7 +62,7 @@ pub(super) struct Refusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Code {
-    /// Too many failed attempts lately.
+    /// Too many attempts lately.
     Busy,
     /// The client's certificate does not entitle it to another one.
     Certificate,

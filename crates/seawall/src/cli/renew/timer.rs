@@ -153,7 +153,7 @@ impl Manager {
         }
         let said = String::from_utf8_lossy(&output.stderr);
         let first = said.lines().next().unwrap_or("it says nothing");
-        Err(first.escape_debug().take(200).collect())
+        Err(first.chars().filter(|c| !c.is_control()).take(200).collect())
     }
 }
 
