@@ -137,7 +137,7 @@ fn check_query(route: &Route, query: &[(String, String)]) -> Result<Vec<String>,
         }
         if unknown.len() == MAX_UNKNOWN {
             return Err(Refusal::malformed(
-                "query.unknown",
+                "query.too-many",
                 format!("{id} is given more than {MAX_UNKNOWN} unknown query keys"),
             ));
         }

@@ -207,7 +207,7 @@ fn query_keys_are_single_or_repeatable_and_never_spelled_otherwise() {
         head(Method::Get, &format!("/containers/json?{}", pairs.join("&")))
     };
     assert_eq!(accept(many(16)).unknown.len(), 16);
-    assert_eq!(rule(many(17)), "query.unknown");
+    assert_eq!(rule(many(17)), "query.too-many");
 }
 
 #[test]

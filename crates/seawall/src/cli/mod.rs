@@ -6,11 +6,13 @@
 mod completions;
 mod join;
 mod man;
+mod policy;
 mod reload;
 mod renew;
 pub mod report;
 mod sessions;
 mod status;
+mod table;
 
 #[cfg(test)]
 pub(crate) mod reference;
@@ -121,6 +123,7 @@ enum Command {
     Completions(completions::Args),
     Join(join::Args),
     Man(man::Args),
+    Policy(policy::Args),
     Reload(reload::Args),
     Renew(renew::Args),
     Sessions(sessions::Args),
@@ -133,6 +136,7 @@ impl Command {
             Self::Completions(args) => completions::run(context, args),
             Self::Join(args) => join::run(context, args),
             Self::Man(args) => man::run(context, args),
+            Self::Policy(args) => policy::run(context, args),
             Self::Reload(args) => reload::run(context, args),
             Self::Renew(args) => renew::run(context, args),
             Self::Sessions(args) => sessions::run(context, args),

@@ -1,0 +1,286 @@
+//! `seawall policy explain`.
+
+use std::time::Duration;
+
+use seawall_rules::identity::Name;
+use seawall_rules::operation::Operation;
+use seawall_rules::policy::Role;
+use serde::Serialize;
+
+use crate::audit::read::{self, Body, DecisionRecord, Found, OutcomeRecord};
+use crate::cli::Context;
+use crate::cli::report::{self, Doing, Error};
+use crate::config;
+
+/// Say why a request was allowed or refused, and how to allow it
+///
+/// Every refusal names the request's id, and so does the audit trail.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  seawall policy explain 7f3a91c2b04e-3")]
+pub(super) struct Args {
+    /// The request's id, or its beginning where that is unique
+    id: String,
+    /// As JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
+    let dir = config::load_for_command(context)?.audit.dir;
+    let found = read::find(&dir, &args.id)
+        .doing(|| format!("read the audit trail in {}", dir.display()))?;
+    let explanation = Explanation::of(found, &args.id)?;
+    report::print(if args.json { explanation.json() } else { explanation.to_text() })
+}
+
+/// A recorded request, and what the roles of today say to it.
+#[derive(Serialize)]
+struct Explanation {
+    time: String,
+    #[serde(flatten)]
+    decision: DecisionRecord,
+    outcome: Option<OutcomeRecord>,
+    /// The roles that grant the operation, the least first.
+    granted_by: Vec<&'static str>,
+    /// The command that lets this identity do it, where a role would.
+    grant: Option<String>,
+    #[serde(skip)]
+    remedy: Remedy,
+}
+
+/// What would let the request pass.
+#[derive(Debug, PartialEq, Eq)]
+enum Remedy {
+    /// Nothing: it passed.
+    Passed,
+    /// Nothing: it is closed to everybody.
+    Closed,
+    /// Another request: this one would be refused whoever sent it.
+    Request,
+    /// Another identity, or this one in another state.
+    Identity,
+    /// One of these roles.
+    Role,
+}
+
+impl Explanation {
+    fn of(found: Found, id: &str) -> Result<Self, Error> {
+        let shown = id.escape_debug();
+        let request = match found {
+            Found::One(request) => *request,
+            Found::None => {
+                return Err(Error::failed(format!("the audit trail has no request `{shown}`"))
+                    .hint("a refusal names its request; `seawall log tail` lists the latest"));
+            }
+            Found::Several(ids) => {
+                return Err(Error::failed(format!("several requests begin with `{shown}`"))
+                    .hint(format!("give one of {}", ids.join(", "))));
+            }
+        };
+        let (time, decision) = match request.decision.map(|entry| (entry.time, entry.body)) {
+            Some((time, Body::Decision(decision))) => (time, *decision),
+            _ => {
+                return Err(Error::failed(format!(
+                    "the decision on `{shown}` is no longer in the audit trail"
+                ))
+                .hint("`audit.keep_bytes` bounds what is kept"));
+            }
+        };
+        let outcome = match request.outcome.map(|entry| entry.body) {
+            Some(Body::Outcome(outcome)) => Some(outcome),
+            _ => None,
+        };
+        Ok(Self::new(time, decision, outcome))
+    }
+
+    fn new(time: String, decision: DecisionRecord, outcome: Option<OutcomeRecord>) -> Self {
+        let operation = decision.operation.as_deref().and_then(Operation::named);
+        let remedy = Remedy::of(&decision);
+        let granting = match (operation, decision.rule.as_str()) {
+            (_, "query.unknown") => vec![Role::Admin],
+            (Some(operation), _) => Role::granting(operation),
+            (None, _) => Vec::new(),
+        };
+        // What is no name is an outside certificate without an identity.
+        let grant = match (&remedy, granting.first(), Name::parse(&decision.identity)) {
+            (Remedy::Role, Some(role), Ok(name)) => {
+                Some(format!("seawall identity set {name} --role {role}"))
+            }
+            _ => None,
+        };
+        let granted_by = granting.into_iter().map(Role::as_str).collect();
+        Self { time, decision, outcome, granted_by, grant, remedy }
+    }
+
+    fn json(&self) -> String {
+        // INVARIANT: texts, numbers and lists always serialize.
+        serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+
+    fn to_text(&self) -> String {
+        let decision = &self.decision;
+        let who = match decision.roles.as_str() {
+            "" => format!("{}, without a role", decision.identity),
+            roles => format!("{} ({roles})", decision.identity),
+        };
+        let operation = decision.operation.as_deref().and_then(Operation::named);
+        let asked_for = operation.map_or_else(
+            || "no known operation".to_owned(),
+            |operation| format!("{}, to {}", operation.as_str(), operation.route().phrase),
+        );
+        let decided = if decision.allowed { "allowed" } else { "refused" };
+        let mut text = String::new();
+        let mut line = |title: &str, value: &str| text += &format!("{title:<12}{value}\n");
+        line("request", &decision.id);
+        line("when", &self.time);
+        line("who", &format!("{who}, by {}, from {}", decision.credential, decision.peer));
+        line("asked", &format!("{} {}", decision.method, decision.target));
+        line("that is", &asked_for);
+        line("decision", &format!("{decided} by rule {}", decision.rule));
+        if let Some(reason) = &decision.reason {
+            line("reason", reason);
+        }
+        if !decision.unknown.is_empty() {
+            line("unknown", &decision.unknown.join(", "));
+        }
+        line("outcome", &self.outcome.as_ref().map_or("still running".to_owned(), outcome));
+        match self.remedy {
+            Remedy::Passed => {}
+            Remedy::Closed => line("granted by", "no role"),
+            Remedy::Request => {
+                line("granted by", "no role: it is the request that is wrong, whoever sends it");
+            }
+            Remedy::Identity => {
+                line("granted by", "no role: it is who asked that is refused, not what");
+            }
+            Remedy::Role => line("granted by", &self.granted_by.join(", ")),
+        }
+        if let Some(grant) = &self.grant {
+            line("to grant it", grant);
+        }
+        text
+    }
+}
+
+impl Remedy {
+    fn of(decision: &DecisionRecord) -> Self {
+        match decision.rule.as_str() {
+            _ if decision.allowed => Self::Passed,
+            "everyone.closed" => Self::Closed,
+            "query.unknown" => Self::Role,
+            rule if rule.ends_with(".not-granted") => Self::Role,
+            rule if rule.starts_with("identity.") => Self::Identity,
+            _ => Self::Request,
+        }
+    }
+}
+
+fn outcome(outcome: &OutcomeRecord) -> String {
+    let status = match outcome.status {
+        None => "unknown".to_owned(),
+        Some(0) => "no answer".to_owned(),
+        Some(status) => format!("status {status}"),
+    };
+    let took = outcome
+        .took_us
+        .map(|micros| format!(" after {:.1?}", Duration::from_micros(micros)))
+        .unwrap_or_default();
+    format!("{status}, {}{took}", outcome.ending)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explain(change: impl FnOnce(&mut DecisionRecord)) -> Explanation {
+        let mut decision = DecisionRecord {
+            id: "7f3a91c2b04e-3".to_owned(),
+            identity: "alice".to_owned(),
+            identity_id: Some("0a1b".to_owned()),
+            roles: "viewer".to_owned(),
+            credential: "cert:1d2e".to_owned(),
+            peer: "10.0.0.5:4711".to_owned(),
+            method: "POST".to_owned(),
+            target: "/v1.41/containers/web/stop?t=5".to_owned(),
+            operation: Some("ContainerStop".to_owned()),
+            allowed: false,
+            rule: "viewer.not-granted".to_owned(),
+            reason: Some(
+                "may not stop a container (ContainerStop): role viewer does not grant it; \
+                 operator or admin would"
+                    .to_owned(),
+            ),
+            unknown: Vec::new(),
+            generation: 1,
+            user_agent: "Docker-Client/28.2.2 (linux)".to_owned(),
+        };
+        change(&mut decision);
+        let outcome = OutcomeRecord {
+            id: decision.id.clone(),
+            status: Some(403),
+            ending: "complete".to_owned(),
+            received: Some(0),
+            sent: Some(210),
+            took_us: Some(312),
+        };
+        Explanation::new("2026-11-24T10:26:56.000000Z".to_owned(), decision, Some(outcome))
+    }
+
+    #[test]
+    fn a_refusal_is_explained_down_to_the_command_that_grants_it() {
+        insta::assert_snapshot!(explain(|_| {}).to_text(), @"
+        request     7f3a91c2b04e-3
+        when        2026-11-24T10:26:56.000000Z
+        who         alice (viewer), by cert:1d2e, from 10.0.0.5:4711
+        asked       POST /v1.41/containers/web/stop?t=5
+        that is     ContainerStop, to stop a container
+        decision    refused by rule viewer.not-granted
+        reason      may not stop a container (ContainerStop): role viewer does not grant it; operator or admin would
+        outcome     status 403, complete after 312.0µs
+        granted by  operator, admin
+        to grant it seawall identity set alice --role operator
+        ");
+    }
+
+    #[test]
+    fn what_a_role_cannot_mend_is_said_to_be_so() {
+        for (rule, identity, remedy, grant) in [
+            ("viewer.not-granted", "alice", Remedy::Role, true),
+            ("none.not-granted", "alice", Remedy::Role, true),
+            ("viewer.not-granted", "CA/CN=alice", Remedy::Role, false),
+            ("query.unknown", "alice", Remedy::Role, true),
+            ("query.repeated", "alice", Remedy::Request, false),
+            ("head.framing", "alice", Remedy::Request, false),
+            ("identity.ended", "alice", Remedy::Identity, false),
+            ("everyone.closed", "alice", Remedy::Closed, false),
+        ] {
+            let explained = explain(|decision| {
+                decision.rule = rule.to_owned();
+                decision.identity = identity.to_owned();
+            });
+            assert_eq!(explained.remedy, remedy, "{rule}");
+            assert_eq!(explained.grant.is_some(), grant, "{rule}");
+        }
+    }
+
+    #[test]
+    fn an_allowed_request_has_nothing_to_grant() {
+        let explained = explain(|decision| {
+            decision.allowed = true;
+            decision.reason = None;
+            decision.rule = "operator.lifecycle".to_owned();
+        });
+        let text = explained.to_text();
+        assert!(text.contains("allowed by rule operator.lifecycle"), "{text}");
+        assert!(!text.contains("grant"), "{text}");
+    }
+
+    #[test]
+    fn an_id_that_is_not_there_or_not_unique_is_an_error_with_a_way_on() {
+        let error = Explanation::of(Found::None, "7f").map(|_| ()).unwrap_err();
+        assert_eq!(error.message, "the audit trail has no request `7f`");
+        let several = Found::Several(vec!["7f-1".to_owned(), "7f-2".to_owned()]);
+        let error = Explanation::of(several, "7f").map(|_| ()).unwrap_err();
+        assert_eq!(error.hints, ["give one of 7f-1, 7f-2"]);
+    }
+}

@@ -1,0 +1,46 @@
+//! `seawall policy`: the roles, and why a request was decided as it was.
+
+mod explain;
+mod list;
+#[cfg(test)]
+mod operations;
+
+use clap::Subcommand;
+
+use super::Context;
+use super::report::{self, Error};
+use crate::config;
+
+/// Say what each role may do, and why a request was allowed or refused
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  seawall policy list operator\n  \
+    seawall policy explain 7f3a91c2b04e-3")]
+pub(super) struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Check(CheckArgs),
+    Explain(explain::Args),
+    List(list::Args),
+}
+
+/// Validate the configuration, roles included, and change nothing
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  seawall policy check --config ./seawall.toml")]
+struct CheckArgs {}
+
+pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
+    match args.command {
+        Command::Check(CheckArgs {}) => check(context),
+        Command::Explain(args) => explain::run(context, args),
+        Command::List(args) => list::run(context, args),
+    }
+}
+
+fn check(context: &Context) -> Result<(), Error> {
+    config::load_for_command(context)?;
+    report::print(format!("{} is valid\n", context.config_file.display()))
+}
