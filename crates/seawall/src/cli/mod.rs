@@ -3,13 +3,18 @@
 //! A new command is three lines here: its module, its variant of [`Command`], its place in
 //! [`GROUPS`]; and one in `docs/reference/commands.md`, which a test writes.
 
+mod backup;
+mod ca;
 mod completions;
+mod identity;
 mod join;
 mod man;
 mod policy;
 mod reload;
 mod renew;
 pub mod report;
+mod restore;
+mod revoke;
 mod sessions;
 mod status;
 mod table;
@@ -120,12 +125,17 @@ enum LogLevel {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Backup(backup::Args),
+    Ca(ca::Args),
     Completions(completions::Args),
+    Identity(identity::Args),
     Join(join::Args),
     Man(man::Args),
     Policy(policy::Args),
     Reload(reload::Args),
     Renew(renew::Args),
+    Restore(restore::Args),
+    Revoke(revoke::Args),
     Sessions(sessions::Args),
     Status(status::Args),
 }
@@ -133,12 +143,17 @@ enum Command {
 impl Command {
     fn run(self, context: &Context) -> Result<(), Error> {
         match self {
+            Self::Backup(args) => backup::run(context, args),
+            Self::Ca(args) => ca::run(context, args),
             Self::Completions(args) => completions::run(context, args),
+            Self::Identity(args) => identity::run(context, args),
             Self::Join(args) => join::run(context, args),
             Self::Man(args) => man::run(context, args),
             Self::Policy(args) => policy::run(context, args),
             Self::Reload(args) => reload::run(context, args),
             Self::Renew(args) => renew::run(context, args),
+            Self::Restore(args) => restore::run(context, args),
+            Self::Revoke(args) => revoke::run(context, args),
             Self::Sessions(args) => sessions::run(context, args),
             Self::Status(args) => status::run(context, args),
         }

@@ -7,7 +7,7 @@ mod listen;
 mod load;
 mod problems;
 mod template;
-mod units;
+pub(crate) mod units;
 
 pub use file::Overrides;
 pub use load::{interpret, load, load_for_command};

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 /// Permission bits of what is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(crate) enum Access {
     /// 0600, folders 0700.
     Owner,
     /// 0644, folders 0755, less the umask.
@@ -18,7 +18,7 @@ pub(super) enum Access {
 }
 
 /// Replaces a file: its content is the old or the new one at every moment.
-pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let parent = parent(path)?;
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
     let new = parent.join(format!(".{}.seawall", name.to_string_lossy()));
@@ -29,7 +29,7 @@ pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result
 }
 
 /// Makes a file that is not there yet.
-pub(super) fn create(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
+pub(crate) fn create(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
     let mode = match access {
         Access::Owner => 0o600,
         Access::Everyone => 0o644,

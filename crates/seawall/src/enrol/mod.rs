@@ -12,7 +12,7 @@ pub mod server;
 pub mod client;
 // ... and keeps the answer: in a docker context or a `DOCKER_CERT_PATH` folder.
 pub mod context;
-mod files;
+pub(crate) mod files;
 pub mod owner;
 pub mod place;
 
