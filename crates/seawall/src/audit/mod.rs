@@ -21,6 +21,7 @@ use std::time::Duration;
 
 pub use chain::{Hash, Head, NotAHead, SignedHead};
 pub use key::PublicKeys;
+pub use pen::visible;
 pub use trail::{CannotOpen, Health, Trail};
 
 /// Names a request everywhere: the connection's random id and the request's number on it,

@@ -1,6 +1,7 @@
 //! Writing one record as one line of JSON into a reused buffer: fields in a fixed order, every
 //! text bounded, and nothing a stranger wrote left as it could act on a terminal.
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::chain::Head;
@@ -162,6 +163,24 @@ pub(super) fn acts_on_terminals(c: char) -> bool {
             | '\u{ffa0}' | '\u{fff0}'..='\u{fffc}' | '\u{e000}'..='\u{f8ff}'
             | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
             | '\u{e0000}'..='\u{e0fff}' | '\u{f0000}'..='\u{10ffff}')
+}
+
+/// A text as it may be shown on a terminal or in a table: what would act on one is escaped.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(acts_on_terminals) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match c {
+            '\r' => shown.push_str("\\r"),
+            '\n' => shown.push_str("\\n"),
+            '\t' => shown.push_str("\\t"),
+            c if acts_on_terminals(c) => shown.extend(c.escape_unicode()),
+            c => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
 }
 
 /// The wall clock as records carry it, RFC 3339 in UTC with microseconds. Jumps are recorded as

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::chain::{self, Head, SignedHead};
 use super::pen::MAX_LINE;
 use super::segment;
 
@@ -123,6 +124,42 @@ impl Iterator for Records {
 /// The folder can't be read.
 pub fn segments(dir: &Path) -> io::Result<Vec<u64>> {
     segment::list(dir)
+}
+
+/// The head that the newest checkpoint signed.
+///
+/// # Errors
+/// The trail can't be read.
+pub fn newest_signed(dir: &Path) -> io::Result<Option<SignedHead>> {
+    #[derive(Deserialize)]
+    struct Checkpoint<'a> {
+        seq: u64,
+        prev: &'a str,
+        signature: &'a str,
+    }
+    let mut segments = segment::list(dir)?;
+    while let Some(number) = segments.pop() {
+        // One that is removed meanwhile has no newer one to hide.
+        let mut walk = Walk::new(dir, number);
+        let mut newest = None;
+        while walk.advance()? {
+            let line = walk.line();
+            let signed = || {
+                let checkpoint: Checkpoint<'_> = serde_json::from_slice(line).ok()?;
+                let hash = checkpoint.prev.parse().ok()?;
+                let head = Head { seq: checkpoint.seq.checked_sub(1)?, hash };
+                let signature = chain::hex(checkpoint.signature).ok()?;
+                Some(SignedHead { head, signature: Some(signature) })
+            };
+            if contains(&line[..line.len().min(200)], b"\"kind\":\"checkpoint\"") {
+                newest = signed().or(newest);
+            }
+        }
+        if newest.is_some() {
+            return Ok(newest);
+        }
+    }
+    Ok(None)
 }
 
 /// Both records of one request.

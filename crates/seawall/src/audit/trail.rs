@@ -242,7 +242,7 @@ impl Trail {
         on_failure: OnFailure,
     ) -> Result<(), CannotRecord> {
         let result = written.and_then(|seq| match self.shared.settings().sync {
-            Sync::Always => self.shared.sync_to(seq),
+            Sync::Always => wait(|| self.shared.sync_to(seq)),
             Sync::Batched => Ok(()),
         });
         match result {
@@ -304,6 +304,15 @@ impl Shared {
         }
         *synced = head.seq;
         Ok(())
+    }
+}
+
+/// Waits for the disk without holding up the other tasks of this worker.
+fn wait<T>(sync: impl FnOnce() -> T) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    match Handle::try_current().map(|handle| handle.runtime_flavor()) {
+        Ok(RuntimeFlavor::MultiThread) => tokio::task::block_in_place(sync),
+        _ => sync(),
     }
 }
 

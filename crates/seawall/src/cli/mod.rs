@@ -8,6 +8,7 @@ mod ca;
 mod completions;
 mod identity;
 mod join;
+mod log;
 mod man;
 mod policy;
 mod reload;
@@ -130,6 +131,7 @@ enum Command {
     Completions(completions::Args),
     Identity(identity::Args),
     Join(join::Args),
+    Log(log::Args),
     Man(man::Args),
     Policy(policy::Args),
     Reload(reload::Args),
@@ -148,6 +150,7 @@ impl Command {
             Self::Completions(args) => completions::run(context, args),
             Self::Identity(args) => identity::run(context, args),
             Self::Join(args) => join::run(context, args),
+            Self::Log(args) => log::run(context, args),
             Self::Man(args) => man::run(context, args),
             Self::Policy(args) => policy::run(context, args),
             Self::Reload(args) => reload::run(context, args),
