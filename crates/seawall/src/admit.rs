@@ -82,3 +82,49 @@ impl Drop for Admitted {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Context;
+    use crate::config::{Overrides, interpret};
+
+    fn config(text: &str) -> Config {
+        let context = Context {
+            config_file: "/nowhere/seawall.toml".into(),
+            state_dir: "/nowhere".into(),
+            json: false,
+        };
+        interpret(text, &context, &Overrides::default()).unwrap()
+    }
+
+    #[test]
+    fn places_are_counted_in_all_and_by_address_and_given_back() {
+        let config = config("[limits]\nconnections = 3\nconnections_per_address = 2\n");
+        let admission = Admission::default();
+        let [one, other, third] = ["192.0.2.1", "192.0.2.2", "192.0.2.3"];
+        let admit = |address: &str| admission.admit(address.parse().unwrap(), &config);
+
+        let first = admit(one).unwrap();
+        let _second = admit(one).unwrap();
+        let full = NotAdmitted::Limit(Limit::ConnectionsPerAddress);
+        assert_eq!(admit(one).unwrap_err(), full);
+        assert_eq!(admit("::ffff:192.0.2.1").unwrap_err(), full, "one host, however it is written");
+        let _third = admit(other).unwrap();
+        assert_eq!(admit(third).unwrap_err(), NotAdmitted::Limit(Limit::Connections));
+        assert_eq!(admission.total(), 3);
+
+        drop(first);
+        let _again = admit(one).unwrap();
+        assert_eq!(admission.total(), 3);
+    }
+
+    #[test]
+    fn an_address_of_no_allowed_network_is_not_counted() {
+        let config = config("[network]\nallow = [\"10.0.0.0/8\"]\n");
+        let admission = Admission::default();
+        let refused = admission.admit("192.0.2.1".parse().unwrap(), &config).unwrap_err();
+        assert_eq!(refused, NotAdmitted::Address);
+        assert_eq!(admission.total(), 0);
+    }
+}

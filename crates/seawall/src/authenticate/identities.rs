@@ -181,3 +181,134 @@ impl Match {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use seawall_rules::identity::Name;
+
+    use super::*;
+    use crate::state::{IdentityId, Kind};
+
+    const NOW: SystemTime = SystemTime::UNIX_EPOCH;
+    const HOUR: Duration = Duration::from_secs(3600);
+    const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+    fn alice(matches: Vec<Match>) -> Identity {
+        Identity {
+            id: IdentityId("1f".to_owned()),
+            name: Name::parse("alice").unwrap(),
+            kind: Kind::Person,
+            roles: vec!["viewer".to_owned()],
+            from: vec!["127.0.0.0/8".parse().unwrap()],
+            ttl: None,
+            created: NOW,
+            revoked: None,
+            certificates: vec![Certificate {
+                serial: vec![1],
+                fingerprint: [1; 32],
+                ca: [9; 32],
+                not_before: NOW,
+                not_after: NOW + HOUR,
+                revoked: None,
+                reason: None,
+            }],
+            matches,
+        }
+    }
+
+    fn hers() -> Credential {
+        Credential::Certificate { serial: vec![1], fingerprint: [1; 32], not_after: NOW + HOUR }
+    }
+
+    fn outside() -> OutsideCertificate {
+        OutsideCertificate {
+            issuer: "CN=Corp".to_owned(),
+            subject: "CN=ci".to_owned(),
+            cn: Some("ci".to_owned()),
+            dns: vec!["Runner.example.com".to_owned()],
+            uri: vec!["spiffe://corp/ci".to_owned()],
+            spki: [7; 32],
+            serial: vec![2],
+            fingerprint: [2; 32],
+            not_after: NOW + HOUR,
+        }
+    }
+
+    fn refused(
+        identities: &Identities,
+        credential: &Credential,
+        peer: &str,
+        at: SystemTime,
+    ) -> String {
+        identities.authorize(credential, peer.parse().unwrap(), at).unwrap_err().0
+    }
+
+    #[test]
+    fn a_certificate_opens_what_its_identity_may_until_anything_about_it_ends() {
+        let known = Identities::new(vec![alice(vec![])], None);
+        let authority = known.authorize(&hers(), HOME, NOW).unwrap();
+        assert_eq!(authority.subject.name, "alice");
+        assert_eq!(authority.subject.credential, "cert:01");
+        assert_eq!(authority.ungranted, None);
+
+        assert!(refused(&known, &hers(), "192.0.2.1", NOW).contains("may not connect from"));
+        assert!(refused(&known, &hers(), "127.0.0.1", NOW + HOUR).contains("expired"));
+
+        let mut ended = alice(vec![]);
+        ended.revoked = Some(NOW);
+        let gone = Identities::new(vec![ended], None);
+        assert!(refused(&gone, &hers(), "127.0.0.1", NOW).contains("revoked"));
+
+        let mut withdrawn = alice(vec![]);
+        withdrawn.certificates[0].revoked = Some(NOW);
+        let gone = Identities::new(vec![withdrawn], None);
+        assert!(refused(&gone, &hers(), "127.0.0.1", NOW).contains("revoked"));
+    }
+
+    #[test]
+    fn an_outside_certificate_is_an_identity_by_any_field_that_matches_whole() {
+        let credential = Credential::OutsideCertificate(Box::new(outside()));
+        let cases = [
+            (Match::Cn("ci".to_owned()), true),
+            (Match::Cn("c".to_owned()), false),
+            (Match::Dns("runner.EXAMPLE.com".to_owned()), true),
+            (Match::Dns("example.com".to_owned()), false),
+            (Match::Uri("spiffe://corp/ci".to_owned()), true),
+            (Match::Uri("spiffe://corp/".to_owned()), false),
+            (Match::Spki([7; 32]), true),
+            (Match::Spki([8; 32]), false),
+        ];
+        for (rule, is_alice) in cases {
+            let known = Identities::new(vec![alice(vec![rule.clone()])], None);
+            let authority = known.authorize(&credential, HOME, NOW).unwrap();
+            assert_eq!(authority.subject.id.is_some(), is_alice, "{rule:?}");
+            assert_eq!(authority.ungranted.is_none(), is_alice, "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn an_outside_certificate_of_nobody_is_told_how_to_be_let_in() {
+        let credential = Credential::OutsideCertificate(Box::new(outside()));
+        let strict = Identities::new(vec![alice(vec![])], None);
+        let authority = strict.authorize(&credential, HOME, NOW).unwrap();
+        assert_eq!(authority.subject.name, "CN=Corp/CN=ci", "no identity can have such a name");
+        let how = authority.ungranted.as_deref().unwrap();
+        assert!(how.contains("--match 'uri=spiffe://corp/ci'"), "{how}");
+
+        let open = Identities::new(vec![], Some(Role::Viewer));
+        let authority = open.authorize(&credential, HOME, NOW).unwrap();
+        assert_eq!(authority.ungranted, None);
+        assert_eq!(authority.subject.roles, "viewer");
+    }
+
+    #[test]
+    fn a_socket_is_the_identity_it_names_while_there_is_one() {
+        let credential = Credential::Socket { identity: "alice".to_owned(), uid: 1000 };
+        let known = Identities::new(vec![alice(vec![])], None);
+        assert_eq!(known.authorize(&credential, HOME, NOW).unwrap().subject.credential, "uid:1000");
+        let empty = Identities::new(vec![], None);
+        assert!(refused(&empty, &credential, "127.0.0.1", NOW).contains("revoked"));
+    }
+}
