@@ -1,6 +1,7 @@
 //! Stage 7: the engine behind the gate, and how a connection to it is made.
 
 use std::io;
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -135,23 +136,36 @@ impl Way {
 }
 
 impl EngineStream {
-    /// After the engine's end of stream: whether it closed its whole connection, so that nothing
-    /// written to it can arrive. Pending while it only half-closed; wakes when that changes.
-    pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self::Unix(stream) = self else {
-            // TCP does not tell a closed peer from a half-closed one; writing to it does.
-            return Poll::Pending;
-        };
+    /// What to wait for after the engine has ended its direction, to learn that it closed its
+    /// whole connection. `None` over TCP, which does not tell a closed peer from a half-closed
+    /// one; writing to it does.
+    pub fn hang_up(&self) -> Option<HangUp> {
+        let Self::Unix(stream) = self else { return None };
+        // A descriptor of its own has a readiness of its own, so that waiting for the hang-up
+        // does not take away that the socket is writable.
+        let watched = stream.as_fd().try_clone_to_owned().ok()?;
+        UnixStream::from_std(watched.into()).ok().map(HangUp)
+    }
+}
+
+/// Waits for the other end of a Unix socket to be closed (`EPOLLHUP`), not just half-closed.
+#[derive(Debug)]
+pub struct HangUp(UnixStream);
+
+impl HangUp {
+    /// Ready once nothing that is written can arrive any more.
+    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            // A write of no bytes fails once the peer has closed (EPIPE), and only then.
-            let probe = || socket2::SockRef::from(&*stream).send(&[]);
-            if probe().is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
+            if ready!(self.0.poll_write_ready(cx)).is_err() {
                 return Poll::Ready(());
             }
-            // Forget that the socket is writable, so that only the next event wakes us.
-            let clear = || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock));
-            drop(stream.try_io(Interest::WRITABLE, clear));
-            if ready!(stream.poll_write_ready(cx)).is_err() {
+            // Claiming that it would block leaves only the next event to wake us; what came
+            // before it, the probe sees.
+            let would_block = || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock));
+            let _ = self.0.try_io(Interest::WRITABLE, would_block);
+            // A write of no bytes fails once the peer has closed (EPIPE), and only then.
+            let probe = socket2::SockRef::from(&self.0).send(&[]);
+            if probe.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
                 return Poll::Ready(());
             }
         }

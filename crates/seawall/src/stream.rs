@@ -22,6 +22,7 @@ where
 {
     let mut up = Direction::Open;
     let mut down = Direction::Open;
+    let mut hang_up = None;
     std::future::poll_fn(|cx| {
         // Downward first: what the engine still said is worth more than what it will not read.
         while down == Direction::Open {
@@ -50,7 +51,10 @@ where
         match (up, down) {
             (_, Direction::Open | Direction::Deaf) => Poll::Pending,
             (Direction::Open, Direction::Ended) => {
-                engine.stream.poll_closed(cx).map(|()| Ending::Complete)
+                match hang_up.get_or_insert_with(|| engine.stream.hang_up()) {
+                    Some(hang_up) => hang_up.poll(cx).map(|()| Ending::Complete),
+                    None => Poll::Pending,
+                }
             }
             // Nothing can reach the engine, and it has nothing more to say.
             (Direction::Deaf | Direction::Ended, Direction::Ended) => Poll::Ready(Ending::Complete),

@@ -204,3 +204,6 @@ fn failure(end: &End, engine: &Engine, patience: Duration) -> Failure {
     };
     Failure { status, message, ending }
 }
+
+#[cfg(test)]
+mod tests;
