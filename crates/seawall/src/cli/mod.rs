@@ -16,9 +16,11 @@ mod renew;
 pub mod report;
 mod restore;
 mod revoke;
+mod serve;
 mod sessions;
 mod status;
 mod table;
+mod up;
 
 #[cfg(test)]
 pub(crate) mod reference;
@@ -110,7 +112,13 @@ struct Globals {
     /// What is logged to standard error: error, warn, info, debug, trace
     ///
     /// Also SEAWALL_LOG. The log is for people on a terminal and JSON lines otherwise.
-    #[arg(long, global = true, value_name = "LEVEL", help_heading = "Global options")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "LEVEL",
+        hide_possible_values = true,
+        help_heading = "Global options"
+    )]
     log_level: Option<LogLevel>,
 }
 
@@ -138,8 +146,10 @@ enum Command {
     Renew(renew::Args),
     Restore(restore::Args),
     Revoke(revoke::Args),
+    Serve(serve::Args),
     Sessions(sessions::Args),
     Status(status::Args),
+    Up(up::Args),
 }
 
 impl Command {
@@ -157,8 +167,10 @@ impl Command {
             Self::Renew(args) => renew::run(context, args),
             Self::Restore(args) => restore::run(context, args),
             Self::Revoke(args) => revoke::run(context, args),
+            Self::Serve(args) => serve::run(context, args),
             Self::Sessions(args) => sessions::run(context, args),
             Self::Status(args) => status::run(context, args),
+            Self::Up(args) => up::run(context, args),
         }
     }
 }
@@ -236,7 +248,7 @@ fn xdg(variable: &str, beneath_home: &str) -> Result<PathBuf, Error> {
         .map_err(|error| error.hint("set HOME, or give both --config FILE and --state DIR"))
 }
 
-fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
+pub(crate) fn absolute(path: PathBuf) -> Result<PathBuf, Error> {
     std::path::absolute(&path)
         .map_err(|error| Error::usage(format!("cannot use `{}`: {error}", path.display())))
 }

@@ -10,8 +10,10 @@ mod template;
 pub(crate) mod units;
 
 pub use file::Overrides;
+pub(crate) use keys::{KEYS, SECTIONS};
+pub(crate) use listen::parse_listen;
 pub use load::{interpret, load, load_for_command};
-pub use template::commented;
+pub use template::{commented, toml_list, with_hostnames};
 
 use std::fmt;
 use std::net::SocketAddr;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use toml::de::DeTable;
+
 use super::keys::{KEYS, SECTIONS};
 
 /// The text of a configuration in which `set` (key to TOML value) is set and all else is its
@@ -30,6 +32,25 @@ pub fn commented(set: &BTreeMap<&str, String>, state_dir: &str) -> String {
         }
     }
     text
+}
+
+/// A list of texts as TOML.
+pub fn toml_list(texts: &[String]) -> String {
+    // A Rust string of printable characters is a TOML basic string; others are refused when the
+    // result is read back.
+    let texts: Vec<_> = texts.iter().map(|text| format!("{text:?}")).collect();
+    format!("[{}]", texts.join(", "))
+}
+
+/// The same file, an operator's own perhaps, with these `hostnames`; every other byte stays.
+pub fn with_hostnames(text: &str, names: &[String]) -> String {
+    let list = toml_list(names);
+    let document = DeTable::parse(text).ok();
+    let there = document.as_ref().and_then(|table| table.get_ref().get("hostnames"));
+    match there.map(toml::Spanned::span) {
+        Some(span) => format!("{}{list}{}", &text[..span.start], &text[span.end..]),
+        None => format!("hostnames = {list}\n{text}"),
+    }
 }
 
 fn comment(text: &str, out: &mut String) {
@@ -93,6 +114,21 @@ mod tests {
         assert!(template.contains("\n[network]\n"), "{template}");
         assert!(template.contains("\nallow = [\"10.0.0.0/8\"]\n"), "{template}");
         assert_ne!(interpret(&template), interpret(""));
+    }
+
+    #[test]
+    fn names_are_added_without_touching_the_rest_of_the_file() {
+        let names = ["a".to_owned(), "::1".to_owned()];
+        let there = "# mine\nhostnames = [\n  \"x\", # old\n]  # end\n[limits]\n";
+        assert_eq!(
+            with_hostnames(there, &names),
+            "# mine\nhostnames = [\"a\", \"::1\"]  # end\n[limits]\n"
+        );
+        let absent = "# mine\n[limits]\n";
+        assert_eq!(
+            with_hostnames(absent, &names),
+            "hostnames = [\"a\", \"::1\"]\n# mine\n[limits]\n"
+        );
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(crate) fn create(path: &Path, content: &[u8], access: Access) -> io::Result<
 }
 
 /// Makes a folder and what is missing above it.
-pub(super) fn folder(path: &Path, access: Access) -> io::Result<()> {
+pub(crate) fn folder(path: &Path, access: Access) -> io::Result<()> {
     let mode = match access {
         Access::Owner => 0o700,
         Access::Everyone => 0o755,

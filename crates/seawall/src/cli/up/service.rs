@@ -1,0 +1,111 @@
+//! The gate as a systemd service.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::cli::Context;
+use crate::cli::report::{Doing, Error};
+
+/// The unit as packages ship it; here it gets the paths of this binary and its files.
+const UNIT: &str = include_str!("../../../../../packaging/seawall.service");
+const PACKAGED: [&str; 2] =
+    ["/usr/lib/systemd/system/seawall.service", "/lib/systemd/system/seawall.service"];
+const OURS: &str = "/etc/systemd/system/seawall.service";
+
+/// Whether `--service` can work here; asked before anything is made.
+///
+/// # Errors
+/// Why it cannot.
+pub(super) fn check() -> Result<(), Error> {
+    if !nix::unistd::geteuid().is_root() {
+        return Err(Error::usage("only root can install a system service")
+            .hint("sudo seawall up --service"));
+    }
+    if !Path::new("/run/systemd/system").is_dir() {
+        return Err(Error::failed("systemd does not run this host")
+            .hint("leave out `--service` and let your supervisor run `seawall serve`"));
+    }
+    Ok(())
+}
+
+/// Installs the unit where no package did, enables it and starts it.
+///
+/// # Errors
+/// What systemd said.
+pub(super) fn install(context: &Context) -> Result<(), Error> {
+    let binary = std::env::current_exe().doing(|| "find the seawall binary".to_owned())?;
+    let unit = unit(&binary, context)?;
+    let packaged =
+        PACKAGED.iter().any(|path| std::fs::read_to_string(path).is_ok_and(|t| t == unit));
+    if !packaged {
+        super::plan::write(Path::new(OURS), &unit)?;
+    }
+    systemctl(&["daemon-reload"])?;
+    systemctl(&["enable", "seawall.service"])?;
+    systemctl(&["restart", "seawall.service"])
+}
+
+fn unit(binary: &Path, context: &Context) -> Result<String, Error> {
+    let [binary, config, state] = [binary, &context.config_file, &context.state_dir].map(|path| {
+        path.to_str()
+            .filter(|path| !path.contains(|c: char| c.is_whitespace() || "\"'\\%$".contains(c)))
+    });
+    let (Some(binary), Some(config), Some(state)) = (binary, config, state) else {
+        return Err(Error::usage("a path with spaces or quotes cannot stand in a unit file")
+            .hint("move the binary, `--config` or `--state` to a plain path"));
+    };
+    let mut command = format!("{binary} serve");
+    if config != "/etc/seawall/seawall.toml" {
+        command += &format!(" --config {config}");
+    }
+    if state != "/var/lib/seawall" {
+        command += &format!(" --state {state}");
+    }
+    Ok(UNIT
+        .replace("/usr/bin/seawall serve", &command)
+        .replace("ReadWritePaths=/var/lib/seawall", &format!("ReadWritePaths={state}"))
+        .replace("/usr/bin/seawall reload", &format!("{command} reload").replace(" serve", "")))
+}
+
+fn systemctl(arguments: &[&str]) -> Result<(), Error> {
+    let line = format!("systemctl {}", arguments.join(" "));
+    let output =
+        Command::new("systemctl").args(arguments).output().doing(|| format!("run `{line}`"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(Error::failed(format!("`{line}` failed: {}", said.trim().escape_debug()))
+        .hint("`journalctl -u seawall -n 20` says why"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn context(config: &str, state: &str) -> Context {
+        Context { config_file: config.into(), state_dir: state.into(), json: false }
+    }
+
+    #[test]
+    fn the_packaged_unit_is_the_one_for_the_usual_paths() {
+        let usual = context("/etc/seawall/seawall.toml", "/var/lib/seawall");
+        assert_eq!(unit(Path::new("/usr/bin/seawall"), &usual).unwrap(), UNIT);
+    }
+
+    #[test]
+    fn other_paths_stand_in_the_unit() {
+        let other = context("/srv/gate.toml", "/srv/state");
+        let unit = unit(Path::new("/usr/local/bin/seawall"), &other).unwrap();
+        let has = |line: &str| assert!(unit.lines().any(|l| l == line), "{line} is not in\n{unit}");
+        has("ExecStart=/usr/local/bin/seawall serve --config /srv/gate.toml --state /srv/state");
+        has("ExecReload=/usr/local/bin/seawall --config /srv/gate.toml --state /srv/state reload");
+        has("ReadWritePaths=/srv/state");
+    }
+
+    #[test]
+    fn a_path_that_systemd_would_read_otherwise_is_refused() {
+        assert!(unit(Path::new("/usr/bin/sea wall"), &context("/c", "/s")).is_err());
+        assert!(unit(Path::new("/usr/bin/seawall"), &context("/c%n", "/s")).is_err());
+    }
+}
