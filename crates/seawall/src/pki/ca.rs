@@ -195,3 +195,6 @@ fn alternative_name(host: &str) -> Result<SanType, Error> {
     }
     Ok(SanType::DnsName(host.to_owned().try_into().map_err(|_| refuse())?))
 }
+
+#[cfg(test)]
+mod tests;
