@@ -18,8 +18,9 @@ use crate::state::{Kind, Match};
 /// What is not named stays as it is. Roles, networks and matches are replaced as a whole by what
 /// is given.
 #[derive(Debug, clap::Args)]
-#[group(id = "change", required = true, multiple = true,
-    args = ["roles", "machine", "person", "ttl", "from", "from_anywhere", "matches", "no_match"])]
+#[command(group(clap::ArgGroup::new("change").required(true).multiple(true).args([
+    "roles", "machine", "person", "ttl", "from", "from_anywhere", "matches", "no_match",
+])))]
 pub(super) struct Args {
     /// Whom
     name: Name,
