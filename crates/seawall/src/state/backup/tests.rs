@@ -213,7 +213,7 @@ fn what_is_no_backup_is_refused_and_changes_nothing() {
     let whole = gate.backup();
     let foreign = gate.dir.path().join("foreign.db");
     Connection::open(&foreign).unwrap().execute_batch("CREATE TABLE a (x)").unwrap();
-    let mut newer = Connection::open(&foreign.with_file_name("newer.db")).unwrap();
+    let mut newer = Connection::open(foreign.with_file_name("newer.db")).unwrap();
     newer.pragma_update(None, "application_id", schema::APPLICATION).unwrap();
     newer.pragma_update(None, "user_version", 99).unwrap();
     newer.transaction().unwrap().commit().unwrap();
