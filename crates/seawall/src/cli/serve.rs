@@ -81,10 +81,11 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
     };
     let overrides = overrides(args, &Environment::of_this_process(), file)?;
     let config = config::load(context, &overrides)?;
-    match check {
-        true => report::print(summary(&config)),
-        false => gate::run(context, config),
+    if check {
+        gate::check(&config, &context.state_dir)?;
+        return report::print(summary(&config));
     }
+    gate::run(context, config)
 }
 
 /// What of the environment dockerd looks at.

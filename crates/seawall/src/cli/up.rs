@@ -71,7 +71,7 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
     let serving = match args.service {
         true => "as a systemd service",
         false if nix::unistd::geteuid().is_root() => {
-            "in the foreground; `seawall up --service` makes it a systemd service"
+            "in the foreground; `up --service` makes it a systemd service"
         }
         false => "in the foreground",
     };
@@ -133,7 +133,8 @@ fn set_up(context: &Context, plan: &Plan, host: &Host, invoker: &Invoker) -> Res
     if let Some(Admin { place: Place::Context { name, .. }, .. }) = &admin {
         line("try it", format!("docker --context {name} ps"));
     }
-    line("let others in", "seawall identity add NAME --role ROLE --invite".to_owned());
+    let sudo = if std::env::var_os("SUDO_UID").is_some() { "sudo " } else { "" };
+    line("let others in", format!("{sudo}seawall identity add NAME --role ROLE --invite"));
     Ok(told.concat())
 }
 

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 pub use run::run;
-pub use snapshot::{Expiry, Of, Snapshot};
+pub use snapshot::{Expiry, Of, Snapshot, check};
 
 use crate::admit::Admission;
 use crate::audit::{RefusedConnection, Trail};

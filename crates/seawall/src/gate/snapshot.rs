@@ -15,10 +15,10 @@ use crate::authenticate::identities::Identities;
 use crate::authenticate::tls::{Doors, Material};
 use crate::authenticate::{Authority, Credential, Ended};
 use crate::cli::report::{Doing, Error};
-use crate::config::{Config, Tls};
+use crate::config::{Config, OutsideTls, Tls};
 use crate::engine::Engine;
 use crate::pki::Facts;
-use crate::state::{Identity, Standing, Store};
+use crate::state::{self, Identity, Standing, Store};
 
 /// When a certificate that matters ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,8 +76,7 @@ impl Snapshot {
         let expiries = expiries(&material, &known)?;
         let identity_count = known.len();
         let identities = Arc::new(Identities::new(known, default));
-        let doors = Doors::build(&material, &config.tls, identities.clone())
-            .map_err(|error| Error::usage(format!("cannot use the TLS certificates: {error}")))?;
+        let doors = doors(&material, &config.tls, identities.clone())?;
         let engine = Engine::new(&config.upstream, config.limits.connect_engine)
             .map_err(|error| Error::usage(error.to_string()))?;
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
@@ -96,6 +95,29 @@ impl Snapshot {
     ) -> Result<Arc<Authority>, Ended> {
         self.identities.authorize(credential, peer, SystemTime::now()).map(Arc::new)
     }
+}
+
+/// Reads every file that a configuration names, as [`Snapshot::build`] would, and changes nothing.
+///
+/// # Errors
+/// What could not be read or does not fit together; or that the gate's own certificate is to be
+/// shown, and there is no state.
+pub fn check(config: &Config, state_dir: &Path) -> Result<(), Error> {
+    Engine::new(&config.upstream, config.limits.connect_engine)
+        .map_err(|error| Error::usage(error.to_string()))?;
+    match &config.tls.outside {
+        Some(outside) => {
+            let nobody = Arc::new(Identities::new(Vec::new(), outside.default_role));
+            doors(&outside_material(outside)?, &config.tls, nobody).map(drop)
+        }
+        None if Store::exists(state_dir) => Ok(()),
+        None => Err(state::Error::Absent(state_dir.to_owned()).into()),
+    }
+}
+
+fn doors(material: &Material, tls: &Tls, identities: Arc<Identities>) -> Result<Doors, Error> {
+    Doors::build(material, tls, identities)
+        .map_err(|error| Error::usage(format!("cannot use the TLS certificates: {error}")))
 }
 
 /// The gate's own certificate from the store, made anew when its time has come, or the one
@@ -123,15 +145,21 @@ fn material(store: &mut Store, tls: &Tls, now: SystemTime) -> Result<Material, E
             outside_crls: Vec::new(),
         });
     };
+    let material = outside_material(outside)?;
+    outside_cas.extend(material.outside_cas);
+    Ok(Material { own_cas, outside_cas, ..material })
+}
+
+/// What the files of an outside CA hold.
+fn outside_material(outside: &OutsideTls) -> Result<Material, Error> {
     refuse_readable_by_others(&outside.key)?;
     let key = PrivateKeyDer::from_pem_file(&outside.key)
         .doing(|| format!("read a private key from {}", outside.key.display()))?;
-    outside_cas.extend(pem_file(&outside.ca)?);
     Ok(Material {
         chain: pem_file(&outside.cert)?,
         key,
-        own_cas,
-        outside_cas,
+        own_cas: Vec::new(),
+        outside_cas: pem_file(&outside.ca)?,
         outside_crls: match &outside.crl {
             Some(path) => pem_file::<CertificateRevocationListDer<'_>>(path)?,
             None => Vec::new(),
