@@ -223,18 +223,12 @@ impl Parser {
             }
             self.lines += 1;
             if self.lines > limits.headers.min(MAX_HEADERS) + 1 {
-                return Err(too_large(format!(
-                    "the request has more than {} header lines",
-                    limits.headers.min(MAX_HEADERS)
-                )));
+                return Err(too_many(limits.headers.min(MAX_HEADERS)));
             }
         }
         self.scanned = window.len();
         if buffer.len() >= limits.bytes {
-            return Err(too_large(format!(
-                "the request head is longer than {} bytes",
-                limits.bytes
-            )));
+            return Err(too_large(limits.bytes));
         }
         Ok(None)
     }
@@ -284,7 +278,7 @@ fn syntax(error: httparse::Error) -> Refusal {
                 reason: "only HTTP/1.1 and HTTP/1.0 are spoken here".to_owned(),
             };
         }
-        httparse::Error::TooManyHeaders => return too_large("too many header lines".to_owned()),
+        httparse::Error::TooManyHeaders => return too_many(MAX_HEADERS),
         httparse::Error::HeaderName => ("head.header-name", "a header name is malformed"),
         httparse::Error::HeaderValue => {
             ("head.header-value", "a header value has a control character or is folded")
@@ -297,8 +291,14 @@ fn syntax(error: httparse::Error) -> Refusal {
     Refusal::malformed(rule, reason)
 }
 
-fn too_large(reason: String) -> Refusal {
+fn too_large(most: usize) -> Refusal {
+    let reason = format!("the request head is longer than {most} bytes (`limits.header_bytes`)");
     Refusal { status: 431, rule: "head.too-large", reason }
+}
+
+fn too_many(most: usize) -> Refusal {
+    let reason = format!("the request has more than {most} header lines (`limits.headers`)");
+    Refusal { status: 431, rule: "head.too-many-lines", reason }
 }
 
 #[cfg(test)]

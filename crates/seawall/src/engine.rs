@@ -18,6 +18,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::Upstream;
+use crate::metrics::Limit;
 
 /// Where the engine is and how to speak to it; made once per snapshot.
 pub struct Engine {
@@ -57,6 +58,8 @@ pub struct Unreachable {
     pub engine: String,
     /// What the system says.
     pub why: String,
+    /// The limit that ended the attempt, if one did.
+    pub limit: Option<Limit>,
 }
 
 /// A connection to the engine.
@@ -99,17 +102,24 @@ impl Engine {
     /// # Errors
     /// [`Unreachable`] when nobody listens, TLS fails or the time is up.
     pub async fn dial(&self) -> Result<EngineStream, Unreachable> {
-        let why = match tokio::time::timeout(self.connect, self.way.dial()).await {
+        let (why, limit) = match tokio::time::timeout(self.connect, self.way.dial()).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => match error.kind() {
-                io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-                io::ErrorKind::NotFound => "no such socket".to_owned(),
-                io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-                _ => error.to_string(),
-            },
-            Err(_) => format!("no connection within {} s", self.connect.as_secs_f32()),
+            Ok(Err(error)) => (reason(&error), None),
+            Err(_) => {
+                let why = format!("no connection within {} s", self.connect.as_secs_f32());
+                (why, Some(Limit::ConnectEngine))
+            }
         };
-        Err(Unreachable { engine: self.describe(), why })
+        Err(Unreachable { engine: self.describe(), why, limit })
+    }
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::NotFound => "no such socket".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
     }
 }
 

@@ -39,10 +39,24 @@ pub enum Limit {
     ConnectionsPerIdentity,
     Drain,
     Handshake,
-    HeadBytes,
-    HeadHeaders,
+    HeaderBytes,
+    Headers,
     Idle,
     RequestHead,
+}
+
+impl Limit {
+    /// The limit whose breach a rule refuses, if it is one.
+    pub fn of_rule(rule: &str) -> Option<Self> {
+        match rule {
+            "body.too-large" => Some(Self::BodyBytes),
+            "body.too-slow" => Some(Self::Idle),
+            "head.too-large" => Some(Self::HeaderBytes),
+            "head.too-many-lines" => Some(Self::Headers),
+            "head.too-slow" => Some(Self::RequestHead),
+            _ => None,
+        }
+    }
 }
 
 /// Sums that `status` shows.
@@ -62,8 +76,8 @@ const LIMITS: [(Limit, &str); 11] = [
     (Limit::ConnectionsPerIdentity, "connections_per_identity"),
     (Limit::Drain, "drain"),
     (Limit::Handshake, "handshake"),
-    (Limit::HeadBytes, "head_bytes"),
-    (Limit::HeadHeaders, "head_headers"),
+    (Limit::HeaderBytes, "header_bytes"),
+    (Limit::Headers, "headers"),
     (Limit::Idle, "idle"),
     (Limit::RequestHead, "request_head"),
 ];

@@ -23,6 +23,7 @@ use crate::http::body::{self, Body};
 use crate::http::read::{Bounds, NoHead, request_head};
 use crate::http::wire::Wire;
 use crate::http::write::Connection;
+use crate::metrics::Limit;
 use crate::sessions::{Doing, Session};
 use account::{Account, Seen};
 use answer::{Answer, answer, linger};
@@ -55,6 +56,7 @@ where
         let bounds = Bounds::of(&gate.snapshot.load().config.limits);
         let head = match request_head(&mut client, bounds, drain.as_mut()).await {
             Err(NoHead::Over) => return,
+            Err(NoHead::Idle) => return gate.metrics.limit_hit(Limit::Idle),
             Err(NoHead::Refused(refusal)) => Err(refusal),
             Ok(head) => Ok(head),
         };
@@ -131,6 +133,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Turn<'_, S> {
             unknown: &seen.unknown,
             generation: self.snapshot.generation,
         });
+        account.decided(seen.operation, judged.as_ref().err().map(|refusal| refusal.rule));
         let grant = match (recorded, judged) {
             (Ok(()), Ok(grant)) => grant,
             (Ok(()), Err(refusal)) => {
@@ -167,6 +170,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Turn<'_, S> {
                 after
             }
             Err(failure) => {
+                if let Some(limit) = failure.limit {
+                    self.gate.metrics.limit_hit(limit);
+                }
                 account.ended(failure.ending);
                 let reply = reply.with(failure.status, format!("seawall: {}", failure.message));
                 answer(self.client, &mut body, account, reply).await
@@ -193,7 +199,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Turn<'_, S> {
             return Err(Refusal::forbidden("identity.ungranted", how.as_str()));
         }
         let limits = &self.snapshot.config.limits;
-        if let Some(document) = body::judged(self.client, &request, body, limits).await? {
+        // What no role grants is refused without a look at its body.
+        if authority.permissions.rule(operation).is_some()
+            && let Some(document) = body::judged(self.client, &request, body, limits).await?
+        {
             request = request.with_body(document);
         }
         match policy::judge(&authority.permissions, request) {

@@ -17,6 +17,7 @@ use crate::http::body::Body;
 use crate::http::response::Asked;
 use crate::http::wire::{STREAM_BUFFER, Wire};
 use crate::http::write::Connection;
+use crate::metrics::Limit;
 use crate::session::Tally;
 use crate::stream;
 use exchange::{End, Silence, Terms};
@@ -63,6 +64,8 @@ pub struct Failure {
     pub message: String,
     /// For the record.
     pub ending: Ending,
+    /// The limit that was hit, beside those that `ending` tells.
+    pub limit: Option<Limit>,
 }
 
 /// Forwards a request and relays its reply, to the end of its stream if it becomes one.
@@ -176,7 +179,8 @@ fn is_safe(request: &Request) -> bool {
 
 #[expect(clippy::needless_pass_by_value, reason = "an argument of map_err")]
 fn unreachable(why: crate::engine::Unreachable) -> Failure {
-    Failure { status: 502, message: why.to_string(), ending: Ending::EngineGone }
+    let message = why.to_string();
+    Failure { status: 502, message, ending: Ending::EngineGone, limit: why.limit }
 }
 
 fn failure(end: &End, engine: &Engine, patience: Duration) -> Failure {
@@ -202,7 +206,7 @@ fn failure(end: &End, engine: &Engine, patience: Duration) -> Failure {
             ),
         ),
     };
-    Failure { status, message, ending }
+    Failure { status, message, ending, limit: None }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use crate::cli::report::{Doing, Error};
 use crate::config::Config;
 use crate::enrol::server::Enrolment;
 use crate::listen;
-use crate::metrics::Metrics;
+use crate::metrics::{Limit, Metrics};
 use crate::sessions::Sessions;
 use crate::state::{Lock, Store};
 
@@ -123,7 +123,10 @@ async fn drain(gate: &Gate, signals: &mut Signals) {
     };
     tokio::select! {
         () = empty => {}
-        () = tokio::time::sleep(deadline) => tracing::warn!("the drain deadline has passed"),
+        () = tokio::time::sleep(deadline) => {
+            gate.metrics.limit_hit(Limit::Drain);
+            tracing::warn!("the drain deadline has passed");
+        }
         () = signals.stop_again() => tracing::warn!("told to stop at once"),
     }
     for session in gate.sessions.list() {

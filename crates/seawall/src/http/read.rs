@@ -32,7 +32,9 @@ impl Bounds {
 /// Why there is no request.
 #[derive(Debug)]
 pub enum NoHead {
-    /// The client closed, kept silent for too long, or the gate drains: nobody waits for a reply.
+    /// The client kept silent for too long between requests.
+    Idle,
+    /// The client closed, or the gate drains: nobody waits for a reply.
     Over,
     /// What came is no request; the client is told and the connection closed.
     Refused(Refusal),
@@ -59,7 +61,8 @@ where
             () = drain => return Err(NoHead::Over),
             filled = timeout(bounds.idle, client.fill(most)) => match filled {
                 Ok(Ok(1..)) => {}
-                _ => return Err(NoHead::Over),
+                Ok(_) => return Err(NoHead::Over),
+                Err(_) => return Err(NoHead::Idle),
             }
         }
     }

@@ -11,6 +11,7 @@ use seawall_rules::verdict::Refusal;
 
 use crate::audit::{Ending, Outcome, RequestId};
 use crate::gate::Gate;
+use crate::metrics::Limit;
 use crate::sessions::Session;
 
 /// What the record says of a request, as far as it could be read.
@@ -110,6 +111,18 @@ impl<'a> Account<'a> {
         }
     }
 
+    /// Counts what was decided; `refused_by` is the rule, where it was refused.
+    pub(super) fn decided(&self, operation: Option<Operation>, refused_by: Option<&str>) {
+        let metrics = &self.gate.metrics;
+        match (refused_by, operation) {
+            (None, Some(operation)) => metrics.allowed(operation),
+            (_, operation) => metrics.denied(operation),
+        }
+        if let Some(limit) = refused_by.and_then(Limit::of_rule) {
+            metrics.limit_hit(limit);
+        }
+    }
+
     /// Says how the request ended.
     pub(super) fn ended(&mut self, ending: Ending) {
         self.ending = ending;
@@ -129,7 +142,11 @@ impl Drop for Account<'_> {
         session.set_doing(None);
         let (id, ending) = (self.id, self.ending);
         let took = self.began.elapsed();
-        // The one place where requests are counted.
+        let metrics = &self.gate.metrics;
+        metrics.ended(ending, received, sent, took);
+        if ending == Ending::Limit {
+            metrics.limit_hit(Limit::Idle);
+        }
         self.gate.trail.outcome(&Outcome { id, status, ending, received, sent, took });
     }
 }
