@@ -278,9 +278,11 @@ fn limits_hold_at_the_limit_and_one_beyond() {
     let head = b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n";
     let parse = |bytes, headers| parse(head, HeadLimits { bytes, headers });
     assert!(matches!(parse(head.len(), 2), Ok(Some(_))));
-    for (bytes, headers) in [(head.len() - 1, 2), (head.len(), 1)] {
+    for (bytes, headers, rule) in
+        [(head.len() - 1, 2, "head.too-large"), (head.len(), 1, "head.too-many-lines")]
+    {
         let refusal = parse(bytes, headers).unwrap_err();
-        assert_eq!((refusal.status, refusal.rule), (431, "head.too-large"));
+        assert_eq!((refusal.status, refusal.rule), (431, rule));
     }
     let many = |count| format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(count - 1));
     let all = HeadLimits { bytes: 1 << 20, headers: usize::MAX };
