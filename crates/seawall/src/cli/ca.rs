@@ -51,9 +51,9 @@ struct ShowArgs {
 
 /// Make a new CA beside the old one; --finish ends the trust in the old one
 ///
-/// From the first step on, certificates come from the new CA, also by `seawall renew`, and both
-/// CAs are trusted. `seawall ca show` lists who has not renewed yet. With --finish the old CA's
-/// certificates open nothing any more.
+/// From the first step on, certificates come from the new CA, and both CAs are trusted. Clients
+/// renew when their time has come, or at once with `seawall renew --force`; `seawall ca show`
+/// lists who has not yet. With --finish the old CA's certificates open nothing any more.
 #[derive(Debug, clap::Args)]
 struct RotateArgs {
     /// End the trust in the old CA
@@ -152,7 +152,7 @@ fn rotate(context: &Context, args: &RotateArgs) -> Result<(), Error> {
     report::print(shown(&authorities, &not_renewed))?;
     let next = match args.finish {
         true => "the old CA is trusted no longer",
-        false => "next: clients run `seawall renew`; then `seawall ca rotate --finish`",
+        false => "next: clients run `seawall renew --force`; then `seawall ca rotate --finish`",
     };
     // Nowhere is left to talk when standard error is closed.
     let _ = writeln!(std::io::stderr(), "{next}");

@@ -108,11 +108,14 @@ impl Gate {
     fn doors(&self) -> Doors {
         let now = SystemTime::now();
         let shown = self.store().ensure_server_certificate(&self.hostnames, now).unwrap();
-        let chain = CertificateDer::pem_slice_iter(shown.chain.as_bytes());
+        let certificates = |pem: &str| {
+            let all = CertificateDer::pem_slice_iter(pem.as_bytes());
+            all.collect::<Result<Vec<_>, _>>().unwrap()
+        };
         let material = Material {
-            chain: chain.collect::<Result<_, _>>().unwrap(),
+            chain: certificates(&shown.chain),
             key: PrivateKeyDer::from_pem_slice(shown.key.as_bytes()).unwrap(),
-            own_cas: vec![self.ca.der.clone()],
+            own_cas: certificates(&self.store().bundle().unwrap()),
             outside_cas: vec![],
             outside_crls: vec![],
         };
@@ -542,4 +545,27 @@ async fn an_invitation_is_not_spent_on_a_place_that_is_taken() {
     assert_eq!(taken.credentials().unwrap(), theirs);
     assert!(seawall(&[&join[..], &["--force"]].concat()).await);
     assert_ne!(taken.credentials().unwrap(), theirs);
+}
+
+#[tokio::test]
+async fn while_the_ca_is_rotated_a_renewal_comes_at_any_time_and_brings_both_cas() {
+    let gate = Gate::aged(&[10]);
+    let (address, _fates) = gate.serve().await;
+    let address: Address = address.to_string().parse().unwrap();
+    let now = SystemTime::now();
+    let new = Ca::create("test", now).unwrap();
+    gate.store().activate(&new, now).unwrap();
+
+    let key = new_key();
+    let grant = client::renew(&address, &gate.aged[0], &key).await.unwrap();
+    assert!(grant.ca.contains(new.pem()) && grant.ca.contains(gate.aged[0].ca.trim()));
+    assert!(gate.store().not_renewed(now).unwrap().is_empty());
+
+    // With the rotation finished, the gate shows a certificate that only the new bundle verifies.
+    gate.store().retire(&gate.ca.fingerprint, now).unwrap();
+    client::renew(&address, &gate.aged[0], &new_key()).await.unwrap_err();
+    let renewed =
+        Credentials { ca: grant.ca, cert: grant.certificate, key: key.to_pem().to_string() };
+    let refused = client::renew(&address, &renewed, &new_key()).await;
+    assert!(matches!(refused, Err(Failure::Refused { code: Code::TooEarly, .. })), "{refused:?}");
 }

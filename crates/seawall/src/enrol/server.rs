@@ -21,7 +21,9 @@ use crate::audit::CannotRecord;
 use crate::authenticate::Credential;
 use crate::pki::{self, EARLY, PublicKey};
 use crate::state::notation::hex;
-use crate::state::{self, Certificate, Credentials, Identity, InvitationRefused, Store};
+use crate::state::{
+    self, Authority, Certificate, Credentials, Identity, InvitationRefused, Standing, Store,
+};
 
 /// What enrolment may touch of the gate: exactly this.
 pub trait Desk: Send + Sync + 'static {
@@ -221,8 +223,11 @@ impl<D: Desk> Visit<D> {
         if now >= held.not_after {
             return Err(Refused::CertificateExpired);
         }
+        // While the CA is being rotated, its certificates are renewed at any time.
+        let retiring =
+            |ca: &Authority| ca.fingerprint == held.ca && ca.standing == Standing::Retiring;
         let from = renewable_from(held.not_before, held.not_after);
-        if now < from {
+        if now < from && !store.authorities()?.iter().any(retiring) {
             return Err(Refused::TooEarly { from });
         }
         self.admit(&identity)?;

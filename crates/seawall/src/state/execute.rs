@@ -196,7 +196,7 @@ fn finish_rotation(store: &mut Store, force: Force, now: SystemTime) -> Result<(
     if !late.is_empty() && force == Force::No {
         let names = shortened(late.iter().map(|(name, _)| name.as_str()));
         return Err(report::Error::failed(format!("not all have renewed: {names}"))
-            .hint("they renew with `seawall renew`; `seawall ca show` lists them")
+            .hint("they renew with `seawall renew --force`; `seawall ca show` lists them")
             .hint("`--force` shuts them out; they will need new certificates"));
     }
     for ca in retiring {

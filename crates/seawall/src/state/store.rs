@@ -3,7 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _};
 
@@ -15,12 +15,14 @@ use super::{Error, schema};
 #[derive(Debug)]
 pub struct Lock {
     dir: PathBuf,
-    // Closing the file lets go of the lock, also when the process dies.
-    _file: File,
+    // The lock goes with the file, also when the process dies.
+    file: File,
 }
 
 impl Lock {
     /// Takes the lock of a state directory, which is made (0700) if it is not there.
+    ///
+    /// Waits a second for a command that is about to be done.
     ///
     /// # Errors
     /// [`Error::Busy`] while somebody else has it; [`Error::Exposed`] and [`Error::Foreign`] for
@@ -33,16 +35,30 @@ impl Lock {
         let open =
             || OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
         let file = open().map_err(doing("open", &path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self { dir: dir.to_owned(), _file: file }),
-            Err(TryLockError::WouldBlock) => Err(Error::Busy(dir.to_owned())),
-            Err(TryLockError::Error(error)) => Err(doing("lock", &path)(error)),
+        let patience = Instant::now() + Duration::from_secs(1);
+        loop {
+            match file.try_lock() {
+                Ok(()) => return Ok(Self { dir: dir.to_owned(), file }),
+                Err(TryLockError::WouldBlock) if Instant::now() < patience => {
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(TryLockError::WouldBlock) => return Err(Error::Busy(dir.to_owned())),
+                Err(TryLockError::Error(error)) => return Err(doing("lock", &path)(error)),
+            }
         }
     }
 
     /// The state directory.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A process that is being started right now has a copy of the file until it runs its own
+        // program; letting go must not wait for that. Should it fail, closing does it later.
+        let _ = self.file.unlock();
     }
 }
 

@@ -304,7 +304,7 @@ fn a_rotation_trusts_both_cas_until_it_is_finished() {
 
     insta::assert_snapshot!(gate.refused(StateCall::FinishRotation { force: Force::No }), @"
     error: not all have renewed: alice
-    hint: they renew with `seawall renew`; `seawall ca show` lists them
+    hint: they renew with `seawall renew --force`; `seawall ca show` lists them
     hint: `--force` shuts them out; they will need new certificates
     ");
     let id = gate.store.identity(&name("alice")).unwrap().unwrap().id;
