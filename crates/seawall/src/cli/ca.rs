@@ -18,7 +18,7 @@ use crate::state::call::{Force, NotRenewed, Reply, Secret, StateCall};
 use crate::state::notation::hex;
 use crate::state::{Authority, Standing};
 
-/// Look after the CA: rotate it, write its CRL, take its key offline, bring in your own
+/// Look after the CA: rotate it, write its CRL, bring in your own
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  seawall ca show\n  seawall ca crl --out seawall.crl\n  \
     seawall ca rotate              # and, when all have renewed: seawall ca rotate --finish")]

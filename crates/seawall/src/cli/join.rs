@@ -18,7 +18,7 @@ use crate::enrol::wire::{Code, Grant};
 use crate::pki::Key;
 use crate::state::notation::rfc3339;
 
-/// Accept an invitation: make a key here, have it certified, and make a docker context of it
+/// Accept an invitation: make a key, have it certified, make a docker context
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  seawall join seawall1.… --name prod\n  \
     seawall join - < invitation    # out of the shell's history and of ps")]

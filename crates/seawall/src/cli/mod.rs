@@ -294,6 +294,7 @@ mod tests {
             );
             let about = subcommand.get_about().expect("a description").to_string();
             assert!(!about.contains('\n') && !about.ends_with('.'), "`{name}`: {about:?}");
+            assert!(about.len() <= 80, "`{name}`: too long for a line of the list: {about:?}");
         }
     }
 

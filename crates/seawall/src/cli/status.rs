@@ -9,7 +9,7 @@ use super::report::{Doing, Error};
 use crate::admin::status::Status;
 use crate::admin::{Answer, Call, client};
 
-/// Show one screen about the running gate: listeners, engine, certificates, denials, audit
+/// Show one screen about the running gate
 ///
 /// Exits 1 when no gate runs.
 #[derive(Debug, clap::Args)]

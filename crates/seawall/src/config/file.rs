@@ -9,7 +9,9 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::keys::{self, KEYS, Kind, SECTIONS};
+use super::keys::{self, Kind, SECTIONS, last};
+use super::nearest::nearest;
+use super::overrides::{Given, Overrides};
 use super::problems::{Origin, Problems};
 use super::units;
 
@@ -20,46 +22,6 @@ pub(crate) struct Typed<T> {
     pub(crate) value: T,
     /// For complaints about it.
     pub(crate) origin: Origin,
-}
-
-/// Flags that stand for keys.
-#[derive(Clone, Debug, Default)]
-pub struct Overrides {
-    values: BTreeMap<&'static str, (&'static str, Given)>,
-    complete: bool,
-}
-
-#[derive(Clone, Debug)]
-enum Given {
-    Text(String),
-    Texts(Vec<String>),
-    Truth(bool),
-}
-
-impl Overrides {
-    /// `flag` was given for the text key `key`.
-    pub fn text(&mut self, key: &'static str, flag: &'static str, value: impl Into<String>) {
-        self.values.insert(key, (flag, Given::Text(value.into())));
-    }
-
-    /// `flag` was given for the list key `key`, perhaps more than once.
-    pub fn texts(&mut self, key: &'static str, flag: &'static str, values: Vec<String>) {
-        self.values.insert(key, (flag, Given::Texts(values)));
-    }
-
-    /// `flag` was given for the yes-or-no key `key`.
-    pub fn truth(&mut self, key: &'static str, flag: &'static str, value: bool) {
-        self.values.insert(key, (flag, Given::Truth(value)));
-    }
-
-    /// The flags say all that is needed: the default file need not exist.
-    pub fn suffice(&mut self) {
-        self.complete = true;
-    }
-
-    pub(crate) fn are_complete(&self) -> bool {
-        self.complete
-    }
 }
 
 /// The keys of one file under the flags of one command line.
@@ -346,45 +308,6 @@ impl<'a> Reader<'a> {
         let message = format!("unknown key `{}`", name.escape_debug());
         self.problems.add(&Origin::File(span), message, Some(nearest(name)));
     }
-}
-
-/// What the writer of an unknown key may have meant.
-fn nearest(name: &str) -> String {
-    let section = name.split_once('.').map_or("", |(section, _)| section);
-    let likeness = |known: &str| {
-        let of = known.split_once('.').map_or("", |(of, _)| of);
-        // The right key in the wrong section is nearly as near as a slip in the right one.
-        strsim::jaro_winkler(last(name), last(known)) - if of == section { 0.0 } else { 0.05 }
-    };
-    let sections = SECTIONS.iter().map(|(known, _)| *known);
-    let sections = sections.filter(|known| !known.is_empty() && section.is_empty());
-    let best = KEYS
-        .iter()
-        .map(|key| key.name)
-        .chain(sections)
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-    match best {
-        Some(best) if likeness(best) > 0.8 => {
-            let (in_section, key) = best.split_once('.').unwrap_or(("", best));
-            match in_section {
-                "" => format!("the nearest known key is `{best}`"),
-                same if same == section => format!("the nearest known key is `{key}`"),
-                other => format!("the nearest known key is `{key}` in `[{other}]`"),
-            }
-        }
-        _ => {
-            let siblings = KEYS.iter().map(keys::Key::split).filter(|(of, _)| *of == section);
-            let names: Vec<_> = siblings.map(|(_, key)| format!("`{key}`")).collect();
-            match (section, names.is_empty()) {
-                ("", _) | (_, true) => "`docs/reference/config.md` lists every key".to_owned(),
-                (section, false) => format!("the keys of `[{section}]` are {}", names.join(", ")),
-            }
-        }
-    }
-}
-
-fn last(name: &str) -> &str {
-    name.rsplit_once('.').map_or(name, |(_, last)| last)
 }
 
 /// `min_api = 1.40` reads naturally, but TOML makes a number of it.

@@ -327,6 +327,11 @@ pub(crate) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
 }
 
+/// The name of a key without its section.
+pub(super) fn last(name: &str) -> &str {
+    name.rsplit_once('.').map_or(name, |(_, last)| last)
+}
+
 impl Key {
     /// Its section, and its name there.
     pub(crate) fn split(&self) -> (&'static str, &'static str) {

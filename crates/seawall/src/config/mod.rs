@@ -5,14 +5,16 @@ mod file;
 mod keys;
 mod listen;
 mod load;
+mod nearest;
+mod overrides;
 mod problems;
 mod template;
 pub(crate) mod units;
 
-pub use file::Overrides;
 pub(crate) use keys::{KEYS, SECTIONS};
 pub(crate) use listen::parse_listen;
 pub use load::{interpret, load, load_for_command};
+pub use overrides::Overrides;
 pub use template::{commented, toml_list, with_hostnames};
 
 use std::fmt;

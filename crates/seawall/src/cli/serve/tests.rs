@@ -152,9 +152,7 @@ fn beside_a_configuration_verification_is_what_it_says_already() {
 #[test]
 fn files_that_are_not_there_are_named_with_their_flag() {
     let mut case = Case::new();
-    insta::assert_snapshot!(case.outcome("--tlsverify --tlscert D/none.pem"), @"
-        error: --tlscert: cannot read `D/none.pem`: No such file or directory (os error 2)
-        ");
+    insta::assert_snapshot!(case.outcome("--tlsverify --tlscert D/none.pem"), @"error: --tlscert: cannot read `D/none.pem`: No such file or directory (os error 2)");
     case.environment.docker_cert_path = None;
     insta::assert_snapshot!(case.outcome("--tlsverify"), @"
         error: cannot tell where the certificates are: HOME is not set
@@ -177,7 +175,5 @@ fn other_doors_say_what_they_need() {
         error: --default-role: every certificate of that CA would be root on this host
         hint: if that is what you want, also say `unsafe_default_admin = true` in `[tls]` or `--unsafe-default-admin`
         ");
-    insta::assert_snapshot!(case.outcome("--default-role viewer"), @"
-        error: --default-role: `tls.default_role` is for certificates of an outside CA: it needs `tls.ca`
-        ");
+    insta::assert_snapshot!(case.outcome("--default-role viewer"), @"error: --default-role: `tls.default_role` is for certificates of an outside CA: it needs `tls.ca`");
 }

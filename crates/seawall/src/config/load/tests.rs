@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::Listen;
 
 fn context() -> Context {
     Context {
