@@ -145,9 +145,12 @@ fn material(store: &mut Store, tls: &Tls, now: SystemTime) -> Result<Material, E
             outside_crls: Vec::new(),
         });
     };
-    let material = outside_material(outside)?;
-    outside_cas.extend(material.outside_cas);
-    Ok(Material { own_cas, outside_cas, ..material })
+    // A match is scoped to one CA; with two, one CA's `cn=ci` would be the other's as well.
+    if !outside_cas.is_empty() {
+        return Err(Error::usage("`tls.ca` names a CA, and another outside CA was imported")
+            .hint("remove one: `seawall ca import --remove-outside`, or the `tls` keys"));
+    }
+    Ok(Material { own_cas, ..outside_material(outside)? })
 }
 
 /// What the files of an outside CA hold.
