@@ -101,14 +101,20 @@ async fn serve(context: &Context, config: Config) -> Result<Stopped, Error> {
     };
     notify(&[NotifyState::Stopping]);
     stop.cancel();
+    // Kept sockets go on taking connections for the next binary. Where there will be none, clients
+    // must be turned away, not left waiting.
+    let stopped = match asked {
+        Asked::Upgrade => Stopped::ForUpgrade(sockets),
+        Asked::Reload | Asked::Stop => {
+            drop(sockets);
+            Stopped::ForGood
+        }
+    };
     drain(&gate, &mut signals).await;
     // An event that cannot be written any more is no reason not to stop.
     drop(gate.trail.event("stop", json!({})));
     gate.trail.close();
-    Ok(match asked {
-        Asked::Upgrade => Stopped::ForUpgrade(sockets),
-        Asked::Reload | Asked::Stop => Stopped::ForGood,
-    })
+    Ok(stopped)
 }
 
 /// Lets requests that are under way end, up to `limits.drain`; a second signal cuts them short.
