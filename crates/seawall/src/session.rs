@@ -203,7 +203,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Turn<'_, S> {
         if authority.permissions.rule(operation).is_some()
             && let Some(document) = body::judged(self.client, &request, body, limits).await?
         {
-            request = request.with_body(document);
+            request = request.with_body(document)?;
         }
         match policy::judge(&authority.permissions, request) {
             Verdict::Allow(grant) => Ok(grant),

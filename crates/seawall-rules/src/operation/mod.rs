@@ -27,6 +27,16 @@ pub use table::Operation;
 use crate::head::{RequestHead, Upgrade};
 use crate::json::Document;
 use crate::target::Target;
+use crate::verdict::Refusal;
+
+/// Whether a request has a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodySeen {
+    /// There is none, or none with anything in it.
+    Absent,
+    /// There is one.
+    Present,
+}
 
 /// A request that has a place in the table; after [`Request::with_body`] it is complete.
 #[derive(Clone, Debug)]
@@ -49,14 +59,43 @@ pub struct Request {
 }
 
 impl Request {
+    /// Judges whether there is a body, once that is known: a chunked one that turns out empty is
+    /// none, as `Content-Length: 0` is none.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with status 400 for a body where none is taken, of another type than JSON,
+    /// or none where one is needed.
+    pub fn check_body(&self, body: BodySeen) -> Result<(), Refusal> {
+        let media = self.head.content_type.as_deref();
+        recognize::check_body(self.route, media, body)
+    }
+
     /// The request with its body read. A body the engine does not read ([`BodyKind::Ignored`])
     /// ends here.
-    #[must_use]
-    pub fn with_body(mut self, body: Document) -> Self {
-        if matches!(self.route.body, BodyKind::Json | BodyKind::OptionalJson) {
-            self.body = Some(body);
+    ///
+    /// # Errors
+    /// A [`Refusal`] with status 400 for a document that is no object, or for the few plugin
+    /// operations that take an array, none.
+    pub fn with_body(mut self, body: Document) -> Result<Self, Refusal> {
+        if !matches!(self.route.body, BodyKind::Json | BodyKind::OptionalJson) {
+            return Ok(self);
         }
-        self
+        let has_its_shape = match self.route.operation {
+            Operation::PluginPull | Operation::PluginSet | Operation::PluginUpgrade => {
+                body.value().is_array()
+            }
+            _ => body.value().is_object(),
+        };
+        // Go takes `null` for a document with nothing in it.
+        if !has_its_shape && !body.value().is_null() {
+            let id = self.route.operation.as_str();
+            return Err(Refusal::malformed(
+                "body.shape",
+                format!("the body of {id} is not of the JSON type it must be"),
+            ));
+        }
+        self.body = Some(body);
+        Ok(self)
     }
 
     /// The query key of this operation that is spelled most like `unknown`.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::nearest::nearest;
-use super::{BodyKind, Class, Operation, Request, Route, UpgradeKind};
+use super::{BodyKind, BodySeen, Class, Operation, Request, Route, UpgradeKind};
 use crate::escape::quoted;
 use crate::head::{Framing, Method, RequestHead, Upgrade, is_form};
 use crate::target::{ApiVersion, Target};
@@ -55,7 +55,7 @@ fn judge_shape(head: &RequestHead, target: &Target, floor: ApiVersion) -> Result
         check_lifetime(route, version)?;
     }
     let unknown = check_query(route, &target.query)?;
-    check_body(route, head)?;
+    check_announced_body(route, head)?;
     let upgrade = check_upgrade(route, head.upgrade)?;
     Ok(Shape { route, params, upgrade, unknown })
 }
@@ -154,8 +154,8 @@ fn is_body_field(route: &Route, name: &str) -> bool {
         && name.starts_with(|c: char| c.is_ascii_uppercase())
 }
 
-fn check_body(route: &Route, head: &RequestHead) -> Result<(), Refusal> {
-    let id = route.operation.as_str();
+/// Whether a request of this route may have the body that its head announces.
+fn check_announced_body(route: &Route, head: &RequestHead) -> Result<(), Refusal> {
     let media = head.content_type.as_deref();
     // Go reads such a body into the same map as the query, and prefers it (seen on 20.10).
     if let Some(form) = media.filter(|media| is_form(media)) {
@@ -164,7 +164,22 @@ fn check_body(route: &Route, head: &RequestHead) -> Result<(), Refusal> {
             format!("a body of type {} is taken nowhere", quoted(form.as_bytes())),
         ));
     }
-    let present = head.framing != Framing::None;
+    match head.framing {
+        // An empty chunked body is no body: `check_body` judges it when it has been read.
+        Framing::Chunked => Ok(()),
+        Framing::Length(_) => check_body(route, media, BodySeen::Present),
+        Framing::None => check_body(route, media, BodySeen::Absent),
+    }
+}
+
+/// Whether a request of this route may have a body of this media type, or none.
+pub(super) fn check_body(
+    route: &Route,
+    media: Option<&str>,
+    body: BodySeen,
+) -> Result<(), Refusal> {
+    let id = route.operation.as_str();
+    let present = body == BodySeen::Present;
     match route.body {
         BodyKind::None if present => {
             Err(Refusal::malformed("body.unexpected", format!("{id} takes no body")))

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{BodyKind, Class, Operation, Request, UpgradeKind, recognize};
+use super::{BodyKind, BodySeen, Class, Operation, Request, UpgradeKind, recognize};
 use crate::head::{self, Framing, HeadLimits, Method, RequestHead, Upgrade, Version};
 use crate::target::{self, ApiVersion};
 use crate::verdict::Refusal;
@@ -397,6 +397,46 @@ fn secret_and_unknown_query_values_are_not_recorded() {
 }
 
 /// A request of any open operation with made-up names and values.
+#[test]
+fn a_chunked_body_is_judged_when_it_is_known_whether_it_is_empty() {
+    use BodySeen::{Absent, Present};
+    for (target, media, body, refused) in [
+        ("/containers/web/restart?t=5", None, Absent, None),
+        ("/containers/web/restart?t=5", None, Present, Some("body.media-type")),
+        ("/containers/web/restart?t=5", JSON, Present, None),
+        ("/containers/web/start", None, Absent, None),
+        ("/containers/web/start", JSON, Present, Some("body.unexpected")),
+        ("/containers/create", None, Absent, Some("body.missing")),
+        ("/containers/create", None, Present, Some("body.media-type")),
+        ("/containers/create", JSON, Present, None),
+    ] {
+        let head =
+            RequestHead { framing: Framing::Chunked, ..with_body(Method::Post, target, media) };
+        let found = accept(head).check_body(body).err().map(|refusal| refusal.rule);
+        assert_eq!(found, refused, "{target} {media:?} {body:?}");
+    }
+}
+
+#[test]
+fn a_body_has_the_json_type_of_its_operation() {
+    for (target, body, refused) in [
+        ("/containers/create", r#"{"Image":"busybox"}"#, false),
+        ("/containers/create", r#"[{"Image":"busybox"}]"#, true),
+        ("/containers/create", r#""busybox""#, true),
+        ("/containers/create", "null", false),
+        ("/volumes/create", "[]", true),
+        ("/plugins/p/set", r#"["DEBUG=1"]"#, false),
+        ("/plugins/p/set", "{}", true),
+        // The engine reads nothing of it.
+        ("/containers/web/stop", "[]", false),
+    ] {
+        let request = accept(with_body(Method::Post, target, JSON));
+        let document = crate::json::parse(body.as_bytes()).unwrap();
+        let found = request.with_body(document).err().map(|refusal| refusal.rule);
+        assert_eq!(found, refused.then_some("body.shape"), "{target} {body}");
+    }
+}
+
 fn any_request() -> impl Strategy<Value = Request> {
     let open: Vec<_> =
         Operation::ALL.iter().filter(|op| op.route().class != Class::Closed).copied().collect();

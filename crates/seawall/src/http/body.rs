@@ -2,7 +2,7 @@
 
 use seawall_rules::head::Framing;
 use seawall_rules::json::{self, Document};
-use seawall_rules::operation::{BodyKind, Request};
+use seawall_rules::operation::{BodyKind, BodySeen, Request};
 use seawall_rules::verdict::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -218,7 +218,14 @@ where
         capture(client, body, limits.body_bytes).await
     };
     match tokio::time::timeout(limits.idle, read).await {
-        Ok(Ok(bytes)) => json::parse(&bytes).map(Some),
+        Ok(Ok(bytes)) if bytes.is_empty() => {
+            request.check_body(BodySeen::Absent)?;
+            Ok(None)
+        }
+        Ok(Ok(bytes)) => {
+            request.check_body(BodySeen::Present)?;
+            json::parse(&bytes).map(Some)
+        }
         Ok(Err(not_captured)) => Err(not_captured.refusal(limits.body_bytes)),
         Err(_) => Err(Refusal {
             status: 408,
