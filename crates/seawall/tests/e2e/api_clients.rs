@@ -1,10 +1,27 @@
 //! Clients other than the docker command line.
 
-use crate::support::client::{Side, fresh};
+use std::sync::Once;
+
+use bollard::exec::StartExecResults;
+use bollard::models::{ContainerCreateBody, ExecConfig};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use futures_util::TryStreamExt;
+use tokio::io::AsyncWriteExt;
+
+use crate::support::client::{Docker, Side, fresh};
+use crate::support::engine::Engine;
+use crate::support::gate::Gate;
 use crate::support::on_both_sides;
 use crate::support::process::Running;
+use crate::support::relay;
 
-on_both_sides!(compose_brings_a_project_up_and_down, docker_py_does_its_everyday_work);
+on_both_sides!(
+    compose_brings_a_project_up_and_down,
+    docker_py_does_its_everyday_work,
+    bollard_does_its_everyday_work,
+);
 
 const PROJECT: &str = "\
 version: '3'
@@ -21,8 +38,21 @@ volumes:
   kept: {}
 ";
 
+/// docker-py before 7, which Debian 12 ships and Compose v1 is built on, speaks TLS 1.2 and
+/// nothing newer.
+fn with_tls_1_2(side: Side) -> (Docker, Option<Gate>) {
+    match side {
+        Side::Engine => (side.docker(), None),
+        Side::Gate => {
+            let config = "[tls]\nmin_version = \"1.2\"";
+            let gate = Gate::up_with(&Engine::shared().socket(), config);
+            (gate.docker_as("pythonist", "admin"), Some(gate))
+        }
+    }
+}
+
 fn compose_brings_a_project_up_and_down(side: Side) {
-    let docker = side.docker();
+    let (docker, _gate) = with_tls_1_2(side);
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("docker-compose.yml"), PROJECT).unwrap();
     let project = fresh("compose");
@@ -42,9 +72,78 @@ fn compose_brings_a_project_up_and_down(side: Side) {
 }
 
 fn docker_py_does_its_everyday_work(side: Side) {
-    let docker = side.docker();
+    let (docker, _gate) = with_tls_1_2(side);
     // Debian's own Python, which is the one that has python3-docker.
     let mut python = docker.pointed("/usr/bin/python3");
     python.args(["-c", include_str!("docker_py.py"), &fresh("docker-py")]);
     assert_eq!(Running::start(python).wait().ok(), "done");
+}
+
+fn bollard_does_its_everyday_work(side: Side) {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
+    });
+    let version = &bollard::ClientVersion { major_version: 1, minor_version: 41 };
+    let docker = match side {
+        Side::Engine => {
+            let address = relay::tcp_to(&Engine::shared().socket()).to_string();
+            bollard::Docker::connect_with_http(&address, 60, version)
+        }
+        Side::Gate => {
+            let gate = Gate::shared();
+            let pem = |name: &str| gate.folder_of("everyone").join(name);
+            let address = gate.address().to_string();
+            let (key, cert, ca) = (pem("key.pem"), pem("cert.pem"), pem("ca.pem"));
+            bollard::Docker::connect_with_ssl(&address, &key, &cert, &ca, 60, version)
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(everyday_work(docker.unwrap())).unwrap();
+}
+
+async fn everyday_work(docker: bollard::Docker) -> Result<(), bollard::errors::Error> {
+    docker.ping().await?;
+    let docker = docker.negotiate_version().await?;
+    assert_eq!(docker.info().await?.os_type.as_deref(), Some("linux"));
+
+    let name = fresh("bollard");
+    let body = ContainerCreateBody {
+        image: Some("busybox".to_owned()),
+        cmd: Some(["sh", "-c", "echo hello; sleep 1000"].map(str::to_owned).to_vec()),
+        ..Default::default()
+    };
+    let options = CreateContainerOptionsBuilder::new().name(&name).build();
+    docker.create_container(Some(options), body).await?;
+    docker.start_container(&name, None).await?;
+    let options = LogsOptionsBuilder::new().follow(true).stdout(true).build();
+    let mut logs = docker.logs(&name, Some(options));
+    assert_eq!(logs.try_next().await?.unwrap().to_string(), "hello\n");
+
+    let exec = ExecConfig {
+        attach_stdin: Some(true),
+        attach_stdout: Some(true),
+        cmd: Some(vec!["cat".to_owned()]),
+        ..Default::default()
+    };
+    let exec = docker.create_exec(&name, exec).await?.id;
+    let StartExecResults::Attached { mut output, mut input } =
+        docker.start_exec(&exec, None).await?
+    else {
+        panic!("not attached");
+    };
+    input.write_all(b"over the wall\n").await?;
+    input.shutdown().await?;
+    let mut echoed = String::new();
+    while let Some(part) = output.try_next().await? {
+        echoed += &part.to_string();
+    }
+    assert_eq!(echoed, "over the wall\n");
+    assert_eq!(docker.inspect_exec(&exec).await?.exit_code, Some(0));
+
+    let options = RemoveContainerOptionsBuilder::new().force(true).build();
+    docker.remove_container(&name, Some(options)).await?;
+    let gone = docker.inspect_container(&name, None).await.unwrap_err();
+    assert!(gone.to_string().contains("No such container"), "{gone}");
+    Ok(())
 }

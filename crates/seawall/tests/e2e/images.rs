@@ -1,6 +1,13 @@
 //! Images in and out, and building them.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use aws_lc_rs::digest::{Context, SHA256};
+
 use crate::support::client::{Docker, Side, fresh};
+use crate::support::gate::Gate;
 use crate::support::on_both_sides;
 
 on_both_sides!(
@@ -15,6 +22,7 @@ on_both_sides!(
     buildkit_builds,
     a_pull_from_a_registry_that_is_not_there_says_so,
     images_of_a_label_are_pruned,
+    a_gigabyte_passes_import_save_and_load_byte_for_byte,
 );
 
 fn an_image_is_tagged_and_removed(side: Side) {
@@ -163,6 +171,86 @@ fn images_of_a_label_are_pruned(side: Side) {
     let with = format!("label={label}");
     let pruned = docker.run(["image", "prune", "-a", "-f", "--filter", &with]).ok();
     assert!(pruned.contains(&label), "{pruned}");
+}
+
+fn a_gigabyte_passes_import_save_and_load_byte_for_byte(side: Side) {
+    let docker = side.docker();
+    let image = format!("{}:latest", fresh("gigabyte"));
+    let id = || docker.run(["image", "inspect", &image, "--format", "{{.Id}}"]).ok();
+    let mut import = docker.open(["import", "-", &image]);
+    let mut sent = Gigabyte::default();
+    let mut tar = tar::Builder::new(import.stdin.take().unwrap());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(GIGABYTE);
+    tar.append_data(&mut header, "large", &mut sent).unwrap();
+    drop(tar.into_inner().unwrap());
+    import.wait().ok();
+    let (sent, imported) = (sent.hash.finish(), id());
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("image.tar");
+    docker.run(["save", "-o", file.to_str().unwrap(), &image]).ok();
+    assert_eq!(hash_of_the_layers_file(&file), sent.as_ref());
+    docker.run(["rmi", &image]).ok();
+    docker.run(["load", "-i", file.to_str().unwrap()]).ok();
+    // The id is the hash of the configuration, which holds the hash of the layer, which the
+    // engine has checked.
+    assert_eq!(id(), imported);
+    docker.run(["rmi", &image]).ok();
+    if side == Side::Gate {
+        let peak = Gate::shared().peak_memory();
+        assert!(peak < 200 << 20, "the gate buffered {peak} bytes");
+    }
+}
+
+const GIGABYTE: u64 = 1 << 30;
+
+/// A gigabyte in which no two blocks are alike, hashed as it is read.
+struct Gigabyte {
+    hash: Context,
+    left: u64,
+}
+
+impl Default for Gigabyte {
+    fn default() -> Self {
+        Self { hash: Context::new(&SHA256), left: GIGABYTE }
+    }
+}
+
+impl Read for Gigabyte {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let size = buffer.len().min(usize::try_from(self.left).unwrap());
+        for (at, word) in buffer[..size].chunks_mut(8).enumerate() {
+            let number = (self.left - 8 * at as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            word.copy_from_slice(&number.to_le_bytes()[..word.len()]);
+        }
+        self.hash.update(&buffer[..size]);
+        self.left -= size as u64;
+        Ok(size)
+    }
+}
+
+fn hash_of_the_layers_file(saved: &Path) -> Vec<u8> {
+    let mut outer = tar::Archive::new(io::BufReader::new(File::open(saved).unwrap()));
+    for entry in outer.entries().unwrap() {
+        let entry = entry.unwrap();
+        if !entry.path().unwrap().ends_with("layer.tar") {
+            continue;
+        }
+        let mut layer = tar::Archive::new(entry);
+        for file in layer.entries().unwrap() {
+            let mut file = file.unwrap();
+            if file.path().unwrap().ends_with("large") {
+                let (mut hash, mut buffer) = (Context::new(&SHA256), vec![0; 1 << 20]);
+                while let n @ 1.. = file.read(&mut buffer).unwrap() {
+                    hash.update(&buffer[..n]);
+                }
+                return hash.finish().as_ref().to_vec();
+            }
+        }
+    }
+    panic!("no layer with the file in {}", saved.display());
 }
 
 // A small image of its own, so that removing it takes away more than a tag.

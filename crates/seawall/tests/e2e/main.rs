@@ -4,12 +4,19 @@
 
 mod support;
 
+mod ambiguous;
 mod api_clients;
+mod certificates;
 mod containers;
+mod entering;
 mod images;
+mod limits;
 mod looking;
 mod objects;
+mod refusals;
 mod registry;
 mod restart;
+mod revocation;
+mod running;
 mod streams;
 mod wire;

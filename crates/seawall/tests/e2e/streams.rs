@@ -64,8 +64,7 @@ fn run_on_a_terminal_has_its_size_and_follows_it(side: Side) {
         let mut terminal = Terminal::start(&docker.command(args));
         // The client sends the size only after the start, so ask until it is there.
         terminal.type_until(b"\n", "24 80");
-        terminal.resize(41, 133);
-        terminal.type_until(b"\n", "41 133");
+        terminal.resize_until(41, 133, b"\n", "41 133");
         terminal.type_keys(b"\x04"); // end of file
         assert_eq!(terminal.wait(), Some(4));
     }
@@ -80,8 +79,7 @@ fn exec_on_a_terminal_is_a_shell(side: Side) {
         terminal.type_keys(b"tty; echo $((6 * 7))\n");
         terminal.screen.wait_for("/dev/pts/");
         terminal.screen.wait_for("\n42");
-        terminal.resize(50, 120);
-        terminal.type_until(b"stty size\n", "50 120");
+        terminal.resize_until(50, 120, b"stty size\n", "50 120");
         terminal.type_keys(b"exit 9\n");
         assert_eq!(terminal.wait(), Some(9));
     }

@@ -263,7 +263,8 @@ fn json_of_a_charset_and_empty_bodies_are_taken(side: Side) {
         "POST /v1.41/containers/{id}/restart?t=0 HTTP/1.1\r\nHost: docker\r\n\
          Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
     ));
-    assert_eq!(connection.answer("POST").status, 204);
+    let answer = connection.answer("POST");
+    assert_eq!(answer.status, 204, "{}", answer.text());
     connection.send(request("DELETE", &format!("/v1.41/containers/{id}?force=1")));
     assert_eq!(connection.answer("DELETE").status, 204);
 }

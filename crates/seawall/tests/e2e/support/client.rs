@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::engine::Engine;
+use super::gate::Gate;
 use super::process::{Done, Running};
 use super::raw::Connection;
 
@@ -15,6 +16,8 @@ use super::raw::Connection;
 pub(crate) enum Side {
     /// To the engine's own socket: proves that an expectation is the engine's.
     Engine,
+    /// Through the gate, as an identity that may do everything.
+    Gate,
 }
 
 /// A docker command line and where it is pointed.
@@ -40,6 +43,7 @@ impl Side {
     pub(crate) fn connect(self) -> Connection {
         match self {
             Self::Engine => Connection::unix(&Engine::shared().socket()),
+            Self::Gate => Gate::shared().connect(&Gate::shared().folder_of("everyone")),
         }
     }
 
@@ -47,6 +51,7 @@ impl Side {
     pub(crate) fn env(self) -> Vec<(&'static str, String)> {
         match self {
             Self::Engine => vec![("DOCKER_HOST", Engine::shared().host())],
+            Self::Gate => Gate::shared().env(&Gate::shared().folder_of("everyone")),
         }
     }
 }
@@ -102,7 +107,10 @@ impl Docker {
     pub(crate) fn pointed(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
-            if name.to_string_lossy().starts_with("DOCKER_") {
+            let text = name.to_string_lossy().to_uppercase();
+            // Python's `requests` would trust those CAs in place of the ones it is given.
+            let misleads = text.starts_with("DOCKER_") || text.ends_with("_CA_BUNDLE");
+            if misleads || text.ends_with("_PROXY") {
                 command.env_remove(name);
             }
         }
@@ -172,8 +180,8 @@ pub(crate) fn fresh(name: &str) -> String {
     format!("{name}-{}", COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
-// The one in PATH first, then Debian's where that is another.
-fn command_lines() -> &'static [PathBuf] {
+/// The docker command lines of this machine: the one in PATH, then Debian's where that is another.
+pub(crate) fn command_lines() -> &'static [PathBuf] {
     static FOUND: OnceLock<Vec<PathBuf>> = OnceLock::new();
     FOUND.get_or_init(|| {
         let path = std::env::var_os("PATH").unwrap_or_default();

@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::{Mutex, OnceLock};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::support::wait::{LONG, until};
 
@@ -62,6 +62,11 @@ impl Engine {
         engine.wait_until_it_answers();
         engine.import_the_image();
         engine
+    }
+
+    /// Its folder, which is removed when it ends.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// The engine's Unix socket.
@@ -124,7 +129,7 @@ impl Engine {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        let mut orders = self.orders.lock().unwrap();
+        let mut orders = self.orders.lock().unwrap_or_else(PoisonError::into_inner);
         drop(orders.give.take());
         let _ = orders.shell.wait();
     }

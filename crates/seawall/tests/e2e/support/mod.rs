@@ -2,18 +2,26 @@
 
 pub(crate) mod client;
 pub(crate) mod engine;
+pub(crate) mod gate;
 pub(crate) mod process;
 pub(crate) mod raw;
+pub(crate) mod relay;
 pub(crate) mod terminal;
 pub(crate) mod wait;
 
-/// Makes each named function a test against the bare engine.
+/// Makes each named function two tests: against the bare engine, and through the gate.
 macro_rules! on_both_sides {
     ($($name:ident),* $(,)?) => {
         mod by_the_engine {
             $(#[test]
             fn $name() {
                 super::$name($crate::support::client::Side::Engine);
+            })*
+        }
+        mod through_the_gate {
+            $(#[test]
+            fn $name() {
+                super::$name($crate::support::client::Side::Gate);
             })*
         }
     };

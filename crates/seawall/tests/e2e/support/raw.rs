@@ -1,13 +1,21 @@
 //! Requests written byte by byte, and what really comes back.
 
+use std::fs;
 use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 /// A connection to the engine or to the gate.
 pub(crate) enum Connection {
     Unix(UnixStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 /// An answer's head and body.
@@ -29,6 +37,16 @@ impl Connection {
         Self::Unix(stream)
     }
 
+    /// Connects over mutual TLS with the certificates of a `DOCKER_CERT_PATH` folder.
+    pub(crate) fn tls(address: SocketAddr, credentials: &Path) -> io::Result<Self> {
+        let connection = ClientConnection::new(client_config(credentials), ip_name(address));
+        let stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        let mut stream = StreamOwned::new(connection.unwrap(), stream);
+        stream.flush()?; // the handshake
+        Ok(Self::Tls(Box::new(stream)))
+    }
+
     /// Writes bytes as they stand.
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.try_send(bytes.as_ref()).unwrap();
@@ -38,6 +56,7 @@ impl Connection {
     pub(crate) fn try_send(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Unix(stream) => stream.write_all(bytes),
+            Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
         }
     }
 
@@ -45,6 +64,10 @@ impl Connection {
     pub(crate) fn half_close(&mut self) {
         match self {
             Self::Unix(stream) => stream.shutdown(std::net::Shutdown::Write).unwrap(),
+            Self::Tls(stream) => {
+                stream.conn.send_close_notify();
+                stream.flush().unwrap();
+            }
         }
     }
 
@@ -99,6 +122,15 @@ impl Connection {
         }
     }
 
+    /// Whether the peer has closed, or closes now, without another byte.
+    pub(crate) fn is_closed(&mut self) -> bool {
+        let mut rest = Vec::new();
+        let read = self.read_to_end(&mut rest);
+        // A reset is a close; running out of patience is not.
+        let gave_up = read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        !gave_up && rest.is_empty()
+    }
+
     fn line(&mut self) -> io::Result<String> {
         let mut line = Vec::new();
         let mut byte = [0];
@@ -114,6 +146,7 @@ impl Read for Connection {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Unix(stream) => stream.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
         }
     }
 }
@@ -149,3 +182,25 @@ pub(crate) fn request(method: &str, target: &str) -> String {
 
 // Longer than anything takes; a read that waits longer than this is a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+fn client_config(credentials: &Path) -> Arc<ClientConfig> {
+    let read = |name: &str| fs::read(credentials.join(name)).unwrap();
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&read("ca.pem")) {
+        roots.add(certificate.unwrap()).unwrap();
+    }
+    let chain = CertificateDer::pem_slice_iter(&read("cert.pem")).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(&read("key.pem")).unwrap();
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_client_auth_cert(chain, key)
+        .unwrap();
+    Arc::new(config)
+}
+
+fn ip_name(address: SocketAddr) -> ServerName<'static> {
+    ServerName::from(address.ip())
+}

@@ -50,22 +50,43 @@ impl Terminal {
         self.keys.write_all(keys).unwrap();
     }
 
-    /// Types the keys again and again until the screen shows `needle`.
+    /// Does it again, a few times a second, until the screen shows `needle`.
     #[track_caller]
-    pub(crate) fn type_until(&mut self, keys: &[u8], needle: &str) {
+    pub(crate) fn again_until(&mut self, needle: &str, mut it: impl FnMut(&mut Self)) {
         let screen = self.screen.clone();
+        let mut round = 0;
         until(
             SHORT,
             || format!("no `{needle}` in {:?}", screen.text()),
             || {
-                self.type_keys(keys);
+                if round % 40 == 0 {
+                    it(self);
+                }
+                round += 1;
                 screen.text().contains(needle)
             },
         );
     }
 
+    /// Types the keys until the screen shows `needle`.
+    #[track_caller]
+    pub(crate) fn type_until(&mut self, keys: &[u8], needle: &str) {
+        self.again_until(needle, |terminal| terminal.type_keys(keys));
+    }
+
+    /// Resizes the terminal and types the keys until the screen shows `needle`. More than once,
+    /// because the client misses a change until some time after it shows output.
+    #[track_caller]
+    pub(crate) fn resize_until(&mut self, rows: u16, columns: u16, keys: &[u8], needle: &str) {
+        self.again_until(needle, |terminal| {
+            terminal.resize(rows, columns - 1);
+            terminal.resize(rows, columns);
+            terminal.type_keys(keys);
+        });
+    }
+
     /// Changes the terminal's size.
-    pub(crate) fn resize(&self, rows: u16, columns: u16) {
+    fn resize(&self, rows: u16, columns: u16) {
         let status = Command::new("stty")
             .args(["rows", &rows.to_string(), "cols", &columns.to_string()])
             .stdin(Stdio::from(self.slave.try_clone().unwrap()))

@@ -1,0 +1,234 @@
+//! Certificates made by hand, following Docker's own guide, on a gate that is run with dockerd's
+//! own flags.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::client::Docker;
+use crate::support::engine::Engine;
+use crate::support::gate::Gate;
+use crate::support::process::Running;
+
+/// A CA with a server's and a client's certificate.
+struct ByHand {
+    dir: tempfile::TempDir,
+}
+
+impl ByHand {
+    fn rsa() -> Self {
+        Self::made(&["genrsa", "-out", "KEY", "2048"])
+    }
+
+    fn ecdsa() -> Self {
+        Self::made(&["ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", "KEY"])
+    }
+
+    fn made(genkey: &[&str]) -> Self {
+        let by_hand = Self { dir: tempfile::tempdir().unwrap() };
+        let key = |name: &str| {
+            let args: Vec<_> =
+                genkey.iter().map(|arg| if *arg == "KEY" { name } else { arg }).collect();
+            by_hand.openssl(&args);
+        };
+        key("ca-key.pem");
+        by_hand.openssl(&[
+            "req",
+            "-new",
+            "-x509",
+            "-days",
+            "2",
+            "-key",
+            "ca-key.pem",
+            "-sha256",
+            "-out",
+            "ca.pem",
+            "-subj",
+            "/C=NL/O=Harbor/CN=harbor ca",
+        ]);
+        key("server-key.pem");
+        by_hand.sign(
+            "server",
+            "/CN=localhost",
+            "subjectAltName = DNS:localhost,IP:127.0.0.1\nextendedKeyUsage = serverAuth\n",
+        );
+        key("client-key.pem");
+        by_hand.sign("client", "/CN=client", "extendedKeyUsage = clientAuth\n");
+        by_hand.client_folder("client");
+        by_hand
+    }
+
+    // The client's folder as DOCKER_CERT_PATH wants it.
+    fn client_folder(&self, name: &str) -> PathBuf {
+        let folder = self.dir.path().join(format!("folder-of-{name}"));
+        fs::create_dir_all(&folder).unwrap();
+        for (from, to) in [
+            ("ca.pem".to_owned(), "ca.pem"),
+            (format!("{name}-cert.pem"), "cert.pem"),
+            (format!("{name}-key.pem"), "key.pem"),
+        ] {
+            fs::copy(self.dir.path().join(from), folder.join(to)).unwrap();
+        }
+        folder
+    }
+
+    fn sign(&self, name: &str, subject: &str, extensions: &str) {
+        fs::write(self.dir.path().join("extfile.cnf"), extensions).unwrap();
+        let (key, csr, cert) =
+            (format!("{name}-key.pem"), format!("{name}.csr"), format!("{name}-cert.pem"));
+        self.openssl(&["req", "-subj", subject, "-sha256", "-new", "-key", &key, "-out", &csr]);
+        self.openssl(&[
+            "x509",
+            "-req",
+            "-days",
+            "2",
+            "-sha256",
+            "-in",
+            &csr,
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca-key.pem",
+            "-CAcreateserial",
+            "-out",
+            &cert,
+            "-extfile",
+            "extfile.cnf",
+        ]);
+    }
+
+    fn openssl(&self, args: &[&str]) {
+        let mut command = Command::new("openssl");
+        command.args(args).current_dir(self.dir.path());
+        Running::start(command).wait().ok();
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    /// A gate run as dockerd would be, with these arguments more.
+    fn gate(&self, more: &[&str]) -> Gate {
+        let flags = [
+            "serve".to_owned(),
+            "--tlsverify".to_owned(),
+            format!("--tlscacert={}", self.path("ca.pem")),
+            format!("--tlscert={}", self.path("server-cert.pem")),
+            format!("--tlskey={}", self.path("server-key.pem")),
+            "-H".to_owned(),
+            "tcp://ADDRESS".to_owned(),
+        ];
+        let args: Vec<_> = flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        Gate::serving(&Engine::shared().socket(), &args)
+    }
+}
+
+fn docker(gate: &Gate, folder: &Path) -> Docker {
+    Docker::first(gate.env(folder))
+}
+
+#[test]
+fn a_certificate_that_matches_nobody_is_told_how_it_can_be_granted() {
+    let by_hand = ByHand::rsa();
+    let gate = by_hand.gate(&[]);
+    let (_, said) = docker(&gate, &by_hand.client_folder("client")).run(["ps"]).fails();
+    assert!(said.contains("seawall: "), "{said}");
+    assert!(said.contains("identity add"), "{said}");
+    assert!(said.contains("--match"), "{said}");
+}
+
+#[test]
+fn certificates_by_rsa_and_ecdsa_enter_by_a_match() {
+    for by_hand in [ByHand::rsa(), ByHand::ecdsa()] {
+        let gate = by_hand.gate(&[]);
+        let docker = docker(&gate, &by_hand.client_folder("client"));
+        gate.run(["identity", "add", "harbormaster", "--role", "admin", "--match", "cn=client"])
+            .ok();
+        docker.run(["run", "--rm", "busybox", "echo", "hello"]).ok();
+        gate.run(["revoke", "harbormaster", "--force"]).ok();
+        docker.run(["ps"]).fails();
+        let recorded = gate.records();
+        assert!(recorded.iter().any(|record| record["identity"] == "harbormaster"));
+    }
+}
+
+#[test]
+fn a_match_by_dns_uri_and_key_takes_only_what_matches() {
+    let by_hand = ByHand::ecdsa();
+    by_hand.openssl(&[
+        "ecparam",
+        "-name",
+        "prime256v1",
+        "-genkey",
+        "-noout",
+        "-out",
+        "job-key.pem",
+    ]);
+    by_hand.sign(
+        "job",
+        "/CN=whatever",
+        "subjectAltName = DNS:job.ci.example,URI:spiffe://ci.example/job\n\
+         extendedKeyUsage = clientAuth\n",
+    );
+    let job = by_hand.client_folder("job");
+    for (matched, hit) in [
+        ("dns=job.ci.example", true),
+        ("dns=other.ci.example", false),
+        ("uri=spiffe://ci.example/job", true),
+        ("uri=spiffe://ci.example/jo", false),
+        ("cn=client", false),
+    ] {
+        let gate = by_hand.gate(&[]);
+        gate.run(["identity", "add", "job", "--role", "viewer", "--match", matched]).ok();
+        let done = docker(&gate, &job).run(["ps"]);
+        assert_eq!(done.status.success(), hit, "{matched}: {done}");
+    }
+}
+
+#[test]
+fn a_default_role_is_what_strangers_of_the_ca_get() {
+    let by_hand = ByHand::ecdsa();
+    let gate = by_hand.gate(&["--default-role", "viewer"]);
+    let client = docker(&gate, &by_hand.client_folder("client"));
+    client.run(["ps"]).ok();
+    let (_, said) = client.run(["run", "busybox"]).fails();
+    assert!(said.contains("(viewer) may not"), "{said}");
+    // Nobody who was not certified by that CA.
+    let other = ByHand::ecdsa();
+    let stranger = other.client_folder("client");
+    fs::copy(by_hand.path("ca.pem"), stranger.join("ca.pem")).unwrap();
+    docker(&gate, &stranger).run(["ps"]).fails();
+    // A server's certificate is no client's.
+    let server = by_hand.client_folder("server");
+    docker(&gate, &server).run(["ps"]).fails();
+}
+
+#[test]
+fn admin_as_the_default_role_needs_to_be_said_twice() {
+    let by_hand = ByHand::ecdsa();
+    let (ca, cert, key) =
+        (by_hand.path("ca.pem"), by_hand.path("server-cert.pem"), by_hand.path("server-key.pem"));
+    let gate = Gate::prepared(&Engine::shared().socket(), "", &[]);
+    let tls = ["--tlsverify", "--tlscacert", &ca, "--tlscert", &cert, "--tlskey", &key];
+    let serve = ["serve", "--default-role", "admin", "-H", "tcp://127.0.0.1:0"];
+    let (code, said) = gate.run(serve.into_iter().chain(tls)).fails();
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("unsafe"), "{said}");
+    let gate = by_hand.gate(&["--default-role", "admin", "--unsafe-default-admin"]);
+    docker(&gate, &by_hand.client_folder("client")).run(["run", "--rm", "busybox"]).ok();
+}
+
+#[test]
+fn tcp_without_mutual_tls_is_refused_with_the_safe_command() {
+    let gate = Gate::prepared(&Engine::shared().socket(), "", &[]);
+    for refused in [
+        &["serve", "-H", "tcp://0.0.0.0:2375"][..],
+        &["serve", "-H", "tcp://127.0.0.1:2375"],
+        &["serve", "--tls", "-H", "tcp://127.0.0.1:2376"],
+        &["serve", "--tlsverify=false", "-H", "tcp://127.0.0.1:2376"],
+    ] {
+        let (code, said) = gate.run(refused).fails();
+        assert_eq!(code, Some(2), "{refused:?}: {said}");
+        assert!(said.contains("hint: "), "{refused:?}: {said}");
+    }
+}

@@ -1,0 +1,185 @@
+//! Every bound, hit from outside, with the metric that counts it.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::support::engine::Engine;
+use crate::support::gate::Gate;
+use crate::support::raw::{Connection, post_json, request};
+use crate::support::wait::{SHORT, until};
+
+fn gate(limits: &str) -> Gate {
+    Gate::up_with(&Engine::shared().socket(), &format!("[limits]\n{limits}"))
+}
+
+#[track_caller]
+fn was_hit(gate: &Gate, limit: &str) {
+    let line = format!("seawall_limit_hits_total{{limit=\"{limit}\"}} ");
+    until(
+        SHORT,
+        || format!("{limit} is not counted in {}", metrics(gate)),
+        || {
+            let metrics = metrics(gate);
+            let count = metrics.lines().find_map(|metric| metric.strip_prefix(&line));
+            count.is_some_and(|count| count != "0")
+        },
+    );
+}
+
+fn metrics(gate: &Gate) -> String {
+    let mut admin = Connection::unix(&gate.admin_socket());
+    admin.send(request("GET", "/metrics"));
+    admin.answer("GET").text()
+}
+
+// A request over a new connection: its status, or `None` when the gate closed instead.
+fn served(gate: &Gate, name: &str) -> Option<u16> {
+    let mut connection = Connection::tls(gate.address(), &gate.folder_of(name)).ok()?;
+    connection.try_send(request("GET", "/v1.41/containers/json").as_bytes()).ok()?;
+    connection.try_answer("GET").ok().map(|answer| answer.status)
+}
+
+fn open(gate: &Gate, name: &str) -> Connection {
+    let mut connection = gate.connect(&gate.folder_of(name));
+    connection.send(request("GET", "/v1.41/containers/json"));
+    assert_eq!(connection.answer("GET").status, 200);
+    connection
+}
+
+#[test]
+fn connections_in_all() {
+    let gate = gate("connections = 2");
+    gate.credentials("alice", "viewer");
+    let kept = [open(&gate, "alice"), open(&gate, "alice")];
+    assert_eq!(served(&gate, "alice"), None);
+    was_hit(&gate, "connections");
+    drop(kept);
+    until(SHORT, || "no room again".to_owned(), || served(&gate, "alice") == Some(200));
+}
+
+#[test]
+fn connections_of_one_address() {
+    let gate = gate("connections_per_address = 2");
+    gate.credentials("alice", "viewer");
+    let kept = [open(&gate, "alice"), open(&gate, "alice")];
+    assert_eq!(served(&gate, "alice"), None);
+    was_hit(&gate, "connections_per_address");
+    drop(kept);
+    until(SHORT, || "no room again".to_owned(), || served(&gate, "alice") == Some(200));
+}
+
+#[test]
+fn connections_of_one_identity() {
+    let gate = gate("connections_per_identity = 2");
+    gate.credentials("alice", "viewer");
+    gate.credentials("bob", "viewer");
+    let kept = [open(&gate, "alice"), open(&gate, "alice")];
+    assert_ne!(served(&gate, "alice"), Some(200));
+    was_hit(&gate, "connections_per_identity");
+    assert_eq!(served(&gate, "bob"), Some(200));
+    drop(kept);
+    until(SHORT, || "no room again".to_owned(), || served(&gate, "alice") == Some(200));
+}
+
+#[test]
+fn bytes_and_lines_of_a_head() {
+    let gate = gate("header_bytes = 4096\nheaders = 16");
+    gate.credentials("alice", "viewer");
+    let head = |headers: &str| {
+        format!("GET /v1.41/containers/json HTTP/1.1\r\nHost: docker\r\n{headers}\r\n")
+    };
+    let mut connection = gate.connect(&gate.folder_of("alice"));
+    let used = head("X-A: \r\n").len();
+    let fits = head(&format!("X-A: {}\r\n", "x".repeat(4096 - used)));
+    connection.send(&fits);
+    assert_eq!(connection.answer("GET").status, 200);
+    connection.send(head(&format!("X-A: {}\r\n", "x".repeat(4097 - used))));
+    assert_eq!(connection.answer("GET").status, 431);
+    was_hit(&gate, "header_bytes");
+    let mut connection = gate.connect(&gate.folder_of("alice"));
+    connection.send(head(&"X-A: b\r\n".repeat(15)));
+    assert_eq!(connection.answer("GET").status, 200);
+    connection.send(head(&"X-A: b\r\n".repeat(16)));
+    assert_eq!(connection.answer("GET").status, 431);
+    was_hit(&gate, "headers");
+}
+
+#[test]
+fn bytes_of_a_judged_body() {
+    let gate = gate("body_bytes = 65536");
+    gate.credentials("alice", "admin");
+    let mut connection = gate.connect(&gate.folder_of("alice"));
+    let body = |size: usize| {
+        let body = r#"{"Image":"busybox","Labels":{"a":""}}"#;
+        body.replace("\"\"", &format!("\"{}\"", "x".repeat(size - body.len())))
+    };
+    let create = "/v1.41/containers/create";
+    connection.send(post_json(create, &body(65536)));
+    let made = connection.answer("POST");
+    assert_eq!(made.status, 201, "{}", made.text());
+    let made: serde_json::Value = serde_json::from_slice(&made.body).unwrap();
+    let remove = format!("/v1.41/containers/{}", made["Id"].as_str().unwrap());
+    connection.send(request("DELETE", &remove));
+    assert_eq!(connection.answer("DELETE").status, 204);
+    connection.send(post_json(create, &body(65537)));
+    assert_eq!(connection.answer("POST").status, 413);
+    was_hit(&gate, "body_bytes");
+}
+
+#[test]
+fn time_for_a_handshake() {
+    let gate = gate("handshake = \"1s\"");
+    let mut silent = TcpStream::connect(gate.address()).unwrap();
+    // Closed or told, but no longer waited for.
+    let _ = silent.read_to_end(&mut Vec::new());
+    was_hit(&gate, "handshake");
+}
+
+#[test]
+fn time_for_a_head() {
+    let gate = gate("request_head = \"1s\"");
+    gate.credentials("alice", "viewer");
+    let mut connection = gate.connect(&gate.folder_of("alice"));
+    connection.send("GET /v1.41/containers/json HTTP/1.1\r\nHost");
+    let answer = connection.try_answer("GET");
+    assert!(answer.as_ref().is_ok_and(|answer| answer.status == 408), "{answer:?}");
+    was_hit(&gate, "request_head");
+}
+
+#[test]
+fn time_between_requests() {
+    let gate = gate("idle = \"1s\"");
+    gate.credentials("alice", "viewer");
+    let mut connection = open(&gate, "alice");
+    assert!(connection.is_closed());
+    was_hit(&gate, "idle");
+}
+
+#[test]
+fn silence_in_a_stream_is_no_idleness() {
+    let gate = gate("idle = \"1s\"");
+    let docker = gate.docker_as("alice", "admin");
+    let script = "echo begun; sleep 3; echo over";
+    let done = docker.run(["run", "--rm", "busybox", "sh", "-c", script]);
+    assert_eq!(done.ok(), "begun\nover");
+}
+
+#[test]
+fn an_address_that_is_not_allowed_gets_no_handshake() {
+    let gate = Gate::up_with(&Engine::shared().socket(), "[network]\nallow = [\"192.0.2.0/24\"]");
+    let mut stranger = TcpStream::connect(gate.address()).unwrap();
+    let _ = stranger.write_all(b"\x16\x03\x01");
+    let mut answer = Vec::new();
+    let _ = stranger.read_to_end(&mut answer);
+    assert!(answer.is_empty(), "{answer:?}");
+    until(
+        SHORT,
+        || metrics(&gate),
+        || {
+            let refused = "seawall_refused_connections_total{reason=\"address\"} ";
+            metrics(&gate)
+                .lines()
+                .any(|line| line.strip_prefix(refused).is_some_and(|count| count != "0"))
+        },
+    );
+}
