@@ -137,14 +137,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Turn<'_, S> {
         let grant = match (recorded, judged) {
             (Ok(()), Ok(grant)) => grant,
             (Ok(()), Err(refusal)) => {
-                let message = answer::denial(subject, &refusal, account.id);
-                return answer(
-                    self.client,
-                    &mut body,
-                    account,
-                    reply.with(refusal.status, message),
-                )
-                .await;
+                let reply = reply.denying(subject, &refusal, account.id);
+                return answer(self.client, &mut body, account, reply).await;
             }
             (Err(error), _) => {
                 tracing::error!(%error, request = %account.id, "request not forwarded");
@@ -220,3 +214,6 @@ async fn expiry(session: &Session) {
 }
 
 const EXPIRED: &str = "its credential has expired";
+
+#[cfg(test)]
+mod tests;

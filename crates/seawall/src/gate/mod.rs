@@ -51,6 +51,22 @@ pub struct Gate {
 }
 
 impl Gate {
+    /// A gate with nobody connected.
+    pub fn new(snapshot: Snapshot, store: Store, trail: Trail, listeners: Vec<String>) -> Self {
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            sessions: Sessions::default(),
+            admission: Admission::default(),
+            trail,
+            metrics: Metrics::default(),
+            enrolment: Enrolment::default(),
+            draining: CancellationToken::new(),
+            started: SystemTime::now(),
+            listeners,
+            store: Mutex::new(store),
+        }
+    }
+
     /// The state store. Not for the way of a request: SQLite may fsync.
     pub fn store(&self) -> MutexGuard<'_, Store> {
         // A panic in a transaction rolls it back, so the store is whole.

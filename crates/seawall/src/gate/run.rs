@@ -1,9 +1,8 @@
 //! From a configuration to a serving gate, and back down: start, signals, reload, drain.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use sd_notify::NotifyState;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -11,15 +10,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Gate, Snapshot, upgrade};
 use crate::admin;
-use crate::admit::Admission;
 use crate::audit::Trail;
 use crate::cli::Context;
 use crate::cli::report::{Doing, Error};
 use crate::config::Config;
-use crate::enrol::server::Enrolment;
 use crate::listen;
-use crate::metrics::{Limit, Metrics};
-use crate::sessions::Sessions;
+use crate::metrics::Limit;
 use crate::state::{Lock, Store};
 
 /// How often the gate looks at its own certificate and notes the time.
@@ -63,18 +59,7 @@ async fn serve(context: &Context, config: Config) -> Result<Stopped, Error> {
         .event("start", json!({ "version": env!("CARGO_PKG_VERSION"), "listen": described }))
         .doing(|| "begin the audit trail".to_owned())?;
 
-    let gate = Arc::new(Gate {
-        snapshot: ArcSwap::from_pointee(snapshot),
-        sessions: Sessions::default(),
-        admission: Admission::default(),
-        trail,
-        metrics: Metrics::default(),
-        enrolment: Enrolment::default(),
-        draining: CancellationToken::new(),
-        started: SystemTime::now(),
-        listeners: described.clone(),
-        store: Mutex::new(store),
-    });
+    let gate = Arc::new(Gate::new(snapshot, store, trail, described.clone()));
     let stop = CancellationToken::new();
     let sockets = upgrade::keep(&listeners)?;
     for listener in listeners {

@@ -43,10 +43,19 @@ impl Answer {
     pub(super) fn with(self, status: u16, message: String) -> Self {
         Self { status, message, ..self }
     }
+
+    /// Denies. After anything but a well-formed request that may not pass, the connection closes:
+    /// what else it would say is not worth guessing.
+    pub(super) fn denying(mut self, subject: &Subject, refusal: &Refusal, id: RequestId) -> Self {
+        if refusal.status != 403 {
+            self.connection = Connection::Close;
+        }
+        self.with(refusal.status, denial(subject, refusal, id))
+    }
 }
 
 /// What a refused client reads: who may not do what, by which rule, and where to read more.
-pub(super) fn denial(subject: &Subject, refusal: &Refusal, id: RequestId) -> String {
+fn denial(subject: &Subject, refusal: &Refusal, id: RequestId) -> String {
     let Refusal { status, rule, reason } = refusal;
     if *status != 403 {
         return format!("seawall: {reason} [rule {rule}, request {id}]");
