@@ -1,5 +1,6 @@
 //! From a configuration to a serving gate, and back down: start, signals, reload, drain.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ pub fn run(context: &Context, config: Config) -> Result<(), Error> {
         .enable_all()
         .build()
         .doing(|| "start the runtime".to_owned())?;
-    let stopped = runtime.block_on(serve(context, config))?;
+    let stopped = runtime.block_on(serve(context, config, &binary))?;
     // Tasks that outlived the drain's deadline end here.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match stopped {
@@ -45,7 +46,7 @@ enum Stopped {
     ForUpgrade(Vec<upgrade::Socket>),
 }
 
-async fn serve(context: &Context, config: Config) -> Result<Stopped, Error> {
+async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopped, Error> {
     let mut signals = Signals::listen()?;
     let config = Arc::new(config);
     let mut store = Store::create(Lock::take(&context.state_dir)?)?;
@@ -81,7 +82,11 @@ async fn serve(context: &Context, config: Config) -> Result<Stopped, Error> {
                 }
                 notify(&[NotifyState::Ready]);
             }
-            asked @ (Asked::Stop | Asked::Upgrade) => break asked,
+            Asked::Upgrade => match upgrade::would_start(binary, &gate) {
+                Ok(()) => break Asked::Upgrade,
+                Err(error) => tracing::error!(%error, "upgrade refused; this version serves on"),
+            },
+            Asked::Stop => break Asked::Stop,
         }
     };
     notify(&[NotifyState::Stopping]);

@@ -4,11 +4,12 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::cli::report::{Doing, Error};
+use crate::gate::Gate;
 use crate::listen::Listener;
 
 /// Where handed-over descriptors begin: above all that the process opens by itself, so that
@@ -29,6 +30,22 @@ pub(super) fn keep(listeners: &[Listener]) -> Result<Vec<Socket>, Error> {
         })
         .collect::<Result<_, _>>()
         .doing(|| "keep the listening sockets".to_owned())
+}
+
+/// Whether what stands at `binary` now runs at all and the configuration is still valid: after
+/// the drain it is too late to find out.
+pub(super) fn would_start(binary: &Path, gate: &Gate) -> Result<(), Error> {
+    gate.snapshot.load().config.source.load()?;
+    let shown = binary.display();
+    let answer = Command::new(binary)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .output()
+        .doing(|| format!("run {shown}"))?;
+    match answer.status.success() {
+        true => Ok(()),
+        false => Err(Error::failed(format!("`{shown} --version` fails: {}", answer.status))),
+    }
 }
 
 /// Becomes the binary that now stands where this one stood, with the same arguments. Returns

@@ -1,7 +1,7 @@
 //! Binding: all listeners of the configuration, or none of them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
@@ -61,6 +61,12 @@ pub fn bind(wanted: &[Listen]) -> Result<Vec<Listener>, Error> {
     Ok(listeners)
 }
 
+/// Whether this process was given listening sockets: by systemd, or by the gate that became this
+/// one. Tells until [`bind`] has taken them.
+pub fn handed_over() -> bool {
+    std::env::var("LISTEN_PID").is_ok_and(|pid| pid == std::process::id().to_string())
+}
+
 /// The TCP sockets handed over. A Unix socket is refused: it names no identity.
 fn inherited() -> Result<Vec<std::net::TcpListener>, Error> {
     let mut handed = ListenFd::from_env();
@@ -83,7 +89,7 @@ fn tcp(listener: std::net::TcpListener) -> Result<Listener, Error> {
 }
 
 fn bind_tcp(address: SocketAddr) -> Result<Listener, Error> {
-    let bound = (|| -> io::Result<TcpListener> {
+    let bind = |address: SocketAddr| -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
             // `[::]` means both families, whatever the host's net.ipv6.bindv6only says.
@@ -94,7 +100,14 @@ fn bind_tcp(address: SocketAddr) -> Result<Listener, Error> {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())
-    })();
+    };
+    let bound = match bind(address) {
+        // A kernel without IPv6: all addresses are those of the other family.
+        Err(error) if no_ipv6(&error) && address.ip() == Ipv6Addr::UNSPECIFIED => {
+            bind(SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())))
+        }
+        bound => bound,
+    };
     bound.map(Listener::Tcp).map_err(|error| {
         let failed = Error::failed(format!("cannot listen on tcp://{address}: {error}"));
         match error.kind() {
@@ -111,6 +124,11 @@ fn bind_tcp(address: SocketAddr) -> Result<Listener, Error> {
             _ => failed,
         }
     })
+}
+
+fn no_ipv6(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported
+        || error.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
 }
 
 /// Binds a Unix socket, mode 0600. A path in use is never taken over: only a socket of ours

@@ -5,12 +5,16 @@ use std::net::{SocketAddr, TcpListener};
 
 use crate::cli::report::Error;
 use crate::config::Listen;
+use crate::listen;
 
-/// Tries every TCP listener.
+/// Tries every TCP listener, unless listening sockets were handed over.
 ///
 /// # Errors
 /// Why one cannot be had, naming the process that has it where this user may know it.
 pub(super) fn check(listeners: &[Listen]) -> Result<(), Error> {
+    if listen::handed_over() {
+        return Ok(());
+    }
     for listener in listeners {
         if let Listen::Tcp(address) = listener {
             TcpListener::bind(address).map(drop).or_else(|error| refuse(*address, &error))?;
