@@ -89,7 +89,11 @@ async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopp
             Asked::Stop => break Asked::Stop,
         }
     };
-    notify(&[NotifyState::Stopping]);
+    match asked {
+        // What says it stops is killed when TimeoutStopSec has passed, whatever it became.
+        Asked::Upgrade => reloading(),
+        Asked::Reload | Asked::Stop => notify(&[NotifyState::Stopping]),
+    }
     stop.cancel();
     // Kept sockets go on taking connections for the next binary. Where there will be none, clients
     // must be turned away, not left waiting.

@@ -10,7 +10,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::cli::report::{Doing, Error};
 use crate::gate::Gate;
-use crate::listen::Listener;
+use crate::listen::{self, Listener};
 
 /// Where handed-over descriptors begin: above all that the process opens by itself, so that
 /// they follow each other as the protocol of `LISTEN_FDS` demands.
@@ -62,6 +62,7 @@ pub(super) fn become_new(binary: &Path, sockets: &[Socket]) -> Error {
         .env("LISTEN_FDS", sockets.len().to_string())
         .env("LISTEN_FDS_FIRST_FD", FIRST.to_string())
         .env("LISTEN_PID", std::process::id().to_string())
+        .env("LISTEN_FDNAMES", listen::FROM_BEFORE)
         .exec();
     Error::failed(format!("cannot start {}: {error}", binary.display()))
 }

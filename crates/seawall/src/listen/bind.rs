@@ -13,6 +13,9 @@ use super::Listener;
 use crate::cli::report::{Doing, Error};
 use crate::config::Listen;
 
+/// `LISTEN_FDNAMES` (sd_listen_fds(3)) of sockets that this gate held before an upgrade.
+pub const FROM_BEFORE: &str = "seawall-upgrade";
+
 /// Pending connections the kernel keeps for us while the gate is busy or being upgraded.
 const BACKLOG: i32 = 4096;
 
@@ -22,6 +25,7 @@ const BACKLOG: i32 = 4096;
 /// # Errors
 /// What could not be bound, why, and what to do about it.
 pub fn bind(wanted: &[Listen]) -> Result<Vec<Listener>, Error> {
+    let from_before = std::env::var("LISTEN_FDNAMES").is_ok_and(|names| names == FROM_BEFORE);
     let mut inherited = inherited()?;
     let mut listeners = Vec::new();
     for listen in wanted {
@@ -50,6 +54,10 @@ pub fn bind(wanted: &[Listen]) -> Result<Vec<Listener>, Error> {
                 identity: identity.clone(),
             }),
         }
+    }
+    if from_before {
+        // The configuration names them no longer.
+        inherited.clear();
     }
     if let Some(left) = inherited.first() {
         let address = left.local_addr().map_or_else(|_| "?".to_owned(), |local| local.to_string());

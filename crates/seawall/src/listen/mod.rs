@@ -21,7 +21,7 @@ use crate::gate::Gate;
 use crate::metrics::Limit;
 use crate::session;
 
-pub use bind::{bind, handed_over};
+pub use bind::{FROM_BEFORE, bind, handed_over};
 
 /// A socket that is bound and listening.
 #[derive(Debug)]
