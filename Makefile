@@ -1,6 +1,6 @@
 # `make test` is everything a change must pass; it installs what it needs.
 
-.PHONY: test setup check unit e2e deny
+.PHONY: test setup check unit e2e deny demo static deb image install
 
 test:
 	@scripts/test
@@ -26,3 +26,32 @@ e2e: setup
 # As check-dependencies, and known vulnerabilities; needs cargo-deny and a network.
 deny:
 	cargo deny check
+
+# A tour in two minutes: a gate before an engine, a client that joins, an allowed request, a
+# refused one, a revoked client, and the audit trail. Leaves nothing behind.
+demo:
+	@scripts/demo
+
+# One file that needs no shared library: target/static/seawall.
+static:
+	scripts/build-static
+
+# target/debian/seawall_VERSION_ARCH.deb, with the static binary.
+deb: static
+	scripts/build-deb
+
+# The container image `seawall`, on the engine that docker uses here; no registry is asked.
+image: static
+	scripts/build-image
+
+# Binary, manual and completions below PREFIX; the service is `seawall up --service`'s to install.
+PREFIX ?= /usr/local
+install:
+	cargo build --release --locked -p seawall
+	install -D target/release/seawall $(DESTDIR)$(PREFIX)/bin/seawall
+	target/release/seawall man --dir $(DESTDIR)$(PREFIX)/share/man
+	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
+	target/release/seawall completions bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/seawall
+	target/release/seawall completions zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_seawall
+	target/release/seawall completions fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/seawall.fish
