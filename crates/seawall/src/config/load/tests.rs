@@ -631,3 +631,17 @@ fn a_file_asked_for_by_name_must_exist_even_when_flags_say_all() {
     let error = super::load(&context, &overrides).unwrap_err();
     assert!(error.message.starts_with("there is no configuration at"), "{error}");
 }
+
+#[test]
+fn every_example_is_a_configuration() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let examples: Vec<_> = files
+        .filter(|file| file.extension().is_some_and(|extension| extension == "toml"))
+        .collect();
+    assert!(!examples.is_empty());
+    for example in examples {
+        let text = std::fs::read_to_string(&example).unwrap();
+        interpret(&text).unwrap_or_else(|error| panic!("{}: {error}", example.display()));
+    }
+}
