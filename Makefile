@@ -46,12 +46,13 @@ image: static
 
 # Binary, manual and completions below PREFIX; the service is `seawall up --service`'s to install.
 PREFIX ?= /usr/local
-install:
-	cargo build --release --locked -p seawall
-	install -D target/release/seawall $(DESTDIR)$(PREFIX)/bin/seawall
-	target/release/seawall man --dir $(DESTDIR)$(PREFIX)/share/man
-	install -d $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
-		$(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
-	target/release/seawall completions bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/seawall
-	target/release/seawall completions zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_seawall
-	target/release/seawall completions fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/seawall.fish
+binary := target/static/seawall
+share = $(DESTDIR)$(PREFIX)/share
+install: static
+	install -D $(binary) $(DESTDIR)$(PREFIX)/bin/seawall
+	install -d $(share)/man $(share)/bash-completion/completions $(share)/zsh/site-functions \
+		$(share)/fish/vendor_completions.d
+	$(binary) man --dir $(share)/man
+	$(binary) completions bash >$(share)/bash-completion/completions/seawall
+	$(binary) completions zsh >$(share)/zsh/site-functions/_seawall
+	$(binary) completions fish >$(share)/fish/vendor_completions.d/seawall.fish
