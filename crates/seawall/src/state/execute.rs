@@ -392,8 +392,8 @@ fn checked_roles(mut roles: Vec<String>) -> Result<Vec<String>, report::Error> {
 
 fn checked_ttl(ttl: Option<u64>) -> Result<Option<u64>, report::Error> {
     match ttl {
-        Some(seconds) if seconds < 60 || seconds > pki::CA.as_secs() => {
-            Err(report::Error::usage("certificates live for 1 minute to 10 years"))
+        Some(seconds) if seconds < 5 || seconds > pki::CA.as_secs() => {
+            Err(report::Error::usage("certificates live for 5 seconds to 10 years"))
         }
         ttl => Ok(ttl),
     }

@@ -173,7 +173,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
     let nobody = gate.refused(revoke("7f\u{1b}[31m", Force::No));
     let mut short = add("bob", "viewer");
     if let StateCall::AddIdentity { ttl, .. } = &mut short {
-        *ttl = Some(59);
+        *ttl = Some(4);
     }
     let short = gate.refused(short);
     let junk = gate.refused(StateCall::Issue { name: name("alice"), request: "x".to_owned() });
@@ -190,7 +190,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
     hint: did you mean `alice`?
     error: there is no identity `7f\u{1b}[31m`
     hint: `seawall identity list` shows who there is
-    error: certificates live for 1 minute to 10 years
+    error: certificates live for 5 seconds to 10 years
     error: this is not a PEM certificate request
     ");
 }
