@@ -104,7 +104,8 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::OneOf(&["1.2", "1.3"]),
         default: Some(r#""1.3""#),
         example: "",
-        meaning: "The oldest TLS that is spoken. Clients built with Go 1.12 or older need 1.2.",
+        meaning: "The oldest TLS that is spoken. docker-py before 7, and with it Compose v1, and \
+            clients built with Go 1.12 or older need 1.2.",
     },
     Key {
         name: "tls.ca",
