@@ -47,8 +47,10 @@ image: static
 # Binary, manual and completions below PREFIX; the service is `seawall up --service`'s to install.
 PREFIX ?= /usr/local
 binary := target/static/seawall
+$(binary):
+	scripts/build-static
 share = $(DESTDIR)$(PREFIX)/share
-install: static
+install: $(binary)
 	install -D $(binary) $(DESTDIR)$(PREFIX)/bin/seawall
 	install -d $(share)/man $(share)/bash-completion/completions $(share)/zsh/site-functions \
 		$(share)/fish/vendor_completions.d

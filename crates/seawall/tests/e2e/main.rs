@@ -20,4 +20,5 @@ mod restart;
 mod revocation;
 mod running;
 mod streams;
+mod upgrade;
 mod wire;
