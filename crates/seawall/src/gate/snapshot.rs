@@ -93,6 +93,11 @@ impl Snapshot {
         credential: &Credential,
         peer: IpAddr,
     ) -> Result<Arc<Authority>, Ended> {
+        // A reload may have taken the network away since the connection was admitted.
+        let remote = !matches!(credential, Credential::Socket { .. });
+        if remote && !self.config.networks.admits(peer) {
+            return Err(Ended("its address may not connect any more".to_owned()));
+        }
         self.identities.authorize(credential, peer, SystemTime::now()).map(Arc::new)
     }
 }

@@ -165,6 +165,20 @@ fn silence_in_a_stream_is_no_idleness() {
 }
 
 #[test]
+fn a_network_that_a_reload_takes_away_is_cut_off() {
+    let gate = Gate::up(&Engine::shared().socket());
+    let docker = gate.docker_as("alice", "viewer");
+    let events = docker.start(["events"]);
+    until(SHORT, || metrics(&gate), || metrics(&gate).contains("seawall_sessions 1\n"));
+    let config = std::fs::read_to_string(gate.config()).unwrap();
+    let config = format!("{config}\n[network]\nallow = [\"192.0.2.0/24\"]\n");
+    std::fs::write(gate.config(), config).unwrap();
+    gate.run(["reload"]).ok();
+    events.wait();
+    docker.run(["ps"]).fails();
+}
+
+#[test]
 fn an_address_that_is_not_allowed_gets_no_handshake() {
     let gate = Gate::up_with(&Engine::shared().socket(), "[network]\nallow = [\"192.0.2.0/24\"]");
     let mut stranger = TcpStream::connect(gate.address()).unwrap();
