@@ -15,7 +15,7 @@ check:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	scripts/check-dependencies
 
-# Tests that need no engine.
+# Tests beside the code, which need no engine.
 unit:
 	cargo test --workspace --locked --lib --bins
 

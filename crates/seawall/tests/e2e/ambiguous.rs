@@ -33,6 +33,7 @@ fn targets() -> Vec<Case> {
         "/v1.41/x/../containers/json",
         "/v1.41/%2e%2e/containers/json",
         "/..%2fcontainers/json",
+        "/x/..%2fcontainers/json",
         "/v1.41/containers//json",
         "*",
     ];

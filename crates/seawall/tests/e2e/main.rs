@@ -19,6 +19,7 @@ mod registry;
 mod restart;
 mod revocation;
 mod running;
+mod spelling;
 mod streams;
 mod upgrade;
 mod wire;

@@ -16,7 +16,14 @@ while read -r order; do
     case $order in
         start) start ;;
         stop) kill -TERM "$engine"; wait "$engine" ;;
-        kill) kill -KILL "$engine"; wait "$engine" ;;
+        kill)
+            kill -KILL "$engine"
+            wait "$engine"
+            # Its containerd dies with it, but stays a zombie that the next dockerd would take for
+            # alive, and wait for.
+            kill -KILL "$(cat "$dir/exec/containerd/containerd.pid")" 2>/dev/null
+            rm -f "$dir/exec/containerd/containerd.pid"
+            ;;
     esac
     echo done
 done
