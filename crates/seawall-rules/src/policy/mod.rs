@@ -65,8 +65,29 @@ pub fn judge(permissions: &Permissions, request: Request) -> Verdict {
         {
             deny(request, unknown_key)
         }
+        Some(_) if restores(&request) && permissions.rule(CHECKPOINT).is_none() => {
+            deny(request, |_| checkpoint())
+        }
         Some(rule) => Verdict::Allow(Grant::new(request, rule)),
     }
+}
+
+/// Restoring processes from a checkpoint, in any folder of the host that the request names, is
+/// more than starting what somebody else created: it takes the right to make checkpoints.
+const CHECKPOINT: Operation = Operation::CheckpointCreate;
+
+fn restores(request: &Request) -> bool {
+    request.route.operation == Operation::ContainerStart
+        && request.target.query.iter().any(|(key, _)| key.starts_with("checkpoint"))
+}
+
+fn checkpoint() -> Refusal {
+    let start = Operation::ContainerStart.route().phrase;
+    let who = listed(&Role::granting(CHECKPOINT), "or");
+    Refusal::forbidden(
+        "checkpoint.not-granted",
+        format!("may not {start} (ContainerStart) from a checkpoint: only {who} may"),
+    )
 }
 
 fn deny(request: Request, refusal: impl FnOnce(&Request) -> Refusal) -> Verdict {

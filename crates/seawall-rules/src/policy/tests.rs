@@ -190,6 +190,18 @@ fn a_refusal_reads_as_one_clear_clause() {
 }
 
 #[test]
+fn who_may_start_a_container_may_not_restore_one_from_a_folder_of_the_host() {
+    for query in ["checkpoint=c", "checkpoint=c&checkpoint-dir=%2Ftmp", "checkpoint-dir="] {
+        let target = format!("/v1.41/containers/web/start?{query}");
+        let refused = refusal(&[Role::Operator], Method::Post, &target);
+        assert!(refused.contains("from a checkpoint: only admin may"), "{refused}");
+        assert_eq!(rule(&[Role::Admin], Method::Post, &target), "admin.all");
+    }
+    let plain = "/v1.41/containers/web/start?detachKeys=ctrl-a";
+    assert_eq!(rule(&[Role::Operator], Method::Post, plain), "operator.lifecycle");
+}
+
+#[test]
 fn unknown_query_keys_pass_for_admin_and_are_listed() {
     match decide(&[Role::Admin], Method::Get, "/v1.41/containers/json?novel=1&all=1") {
         Verdict::Allow(grant) => assert_eq!(grant.request().unknown, ["novel"]),
