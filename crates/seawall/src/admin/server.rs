@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,11 @@ pub struct Admin {
 pub fn bind(config: &config::Admin) -> Result<Admin, Error> {
     let path = &config.socket;
     let shown = path.display();
-    if std::fs::symlink_metadata(path).is_ok() {
+    if let Ok(there) = std::fs::symlink_metadata(path) {
+        if !there.file_type().is_socket() || there.uid() != nix::unistd::geteuid().as_raw() {
+            return Err(Error::failed(format!("{shown} is there, and is no socket of ours"))
+                .hint("set `admin.socket` to a path that nothing else uses"));
+        }
         if std::os::unix::net::UnixStream::connect(path).is_ok() {
             return Err(Error::failed(format!("something answers on the admin socket {shown}"))
                 .hint("is another gate running with the same `admin.socket`?"));
@@ -51,7 +55,12 @@ pub fn bind(config: &config::Admin) -> Result<Admin, Error> {
         std::fs::remove_file(path).doing(|| format!("remove the stale socket {shown}"))?;
     }
     if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).doing(|| format!("create {}", folder.display()))?;
+        // Whoever may write there could put a gate of his own in our place.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(folder)
+            .doing(|| format!("create {}", folder.display()))?;
     }
     let socket = UnixListener::bind(path).doing(|| format!("listen on {shown}"))?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
@@ -79,7 +88,7 @@ pub async fn serve(gate: Arc<Gate>, admin: Admin, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => break,
             accepted = admin.socket.accept() => {
-                let Ok((stream, _)) = accepted else { continue };
+                let Ok((stream, _)) = accepted else { breathe().await; continue };
                 // The socket's mode keeps others out already; a second look costs nothing.
                 let ours = |uid| uid == 0 || uid == nix::unistd::geteuid().as_raw();
                 if stream.peer_cred().is_ok_and(|peer| ours(peer.uid())) {
@@ -87,12 +96,20 @@ pub async fn serve(gate: Arc<Gate>, admin: Admin, stop: CancellationToken) {
                 }
             }
             accepted = accept_metrics() => {
-                let Ok((stream, _)): std::io::Result<(_, SocketAddr)> = accepted else { continue };
+                let Ok((stream, _)): std::io::Result<(_, SocketAddr)> = accepted else {
+                    breathe().await;
+                    continue;
+                };
                 tokio::spawn(connection(gate.clone(), stream, Offers::MetricsOnly));
             }
         }
     }
     drop(std::fs::remove_file(&admin.path));
+}
+
+/// Out of file descriptors, most likely: trying again at once would take a whole core.
+async fn breathe() {
+    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,12 +198,12 @@ fn kill(gate: &Gate, id: &str) -> Result<Answer, Error> {
         return Err(Error::failed(format!("no session `{}`", id.escape_debug()))
             .hint("`seawall sessions` lists those that are open"));
     };
+    session.end("killed by the operator");
     gate.trail
         .event(
             "session.kill",
             json!({ "session": id, "identity": session.authority().subject.name }),
         )
-        .doing(|| "record the kill".to_owned())?;
-    session.end("killed by the operator");
+        .doing(|| "record that the session was killed, as it was".to_owned())?;
     Ok(Answer::Killed)
 }
