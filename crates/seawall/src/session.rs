@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::audit::Decision;
 use crate::authenticate::{Authority, Ended};
 use crate::forward::{After, Link, Sender, forward};
-use crate::gate::{Gate, Snapshot};
+use crate::gate::{Gate, NOT_GRANTED_ANY_MORE, Snapshot};
 use crate::http::body::{self, Body};
 use crate::http::read::{Bounds, NoHead, request_head};
 use crate::http::wire::Wire;
@@ -62,6 +62,10 @@ where
         };
         let mut account = Account::open(gate, session, number);
         let snapshot = gate.snapshot.load_full();
+        if generation.is_some_and(|seen| seen != snapshot.generation) {
+            // The engine may be another one now.
+            link = Link::default();
+        }
         let authority = authority(session, &snapshot, &mut generation);
         let turn = Turn { gate, session, snapshot: &snapshot, client: &mut client };
         let after = turn.take(&mut account, authority, head, &mut link).await;
@@ -147,10 +151,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Turn<'_, S> {
             }
         };
         self.session.set_doing(Some(Doing {
-            operation: grant.request().route.operation.as_str(),
+            operation: grant.request().route.operation,
             target: seen.target,
             since: SystemTime::now(),
         }));
+        // A change that came between the judgment and the line above has not seen it.
+        if let Some(why) = self.overtaken(&grant) {
+            self.session.end(&why);
+            return After::Drop;
+        }
         let client = Sender {
             wire: self.client,
             body: &mut body,
@@ -171,6 +180,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Turn<'_, S> {
                 let reply = reply.with(failure.status, format!("seawall: {}", failure.message));
                 answer(self.client, &mut body, account, reply).await
             }
+        }
+    }
+
+    /// Why a snapshot newer than that of the judgment no longer lets this request through.
+    fn overtaken(&self, grant: &Grant) -> Option<String> {
+        let newest = self.gate.snapshot.load();
+        if newest.generation == self.snapshot.generation {
+            return None;
+        }
+        let operation = grant.request().route.operation;
+        match newest.authorize(&self.session.credential, self.session.peer.ip()) {
+            Ok(now) if now.permissions.rule(operation).is_some() => None,
+            Ok(_) => Some(NOT_GRANTED_ANY_MORE.to_owned()),
+            Err(Ended(why)) => Some(why),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use seawall_rules::operation::Operation;
 use tokio_util::sync::CancellationToken;
 
 use crate::authenticate::{Authority, Credential};
@@ -42,8 +43,8 @@ struct State {
 /// The request a session is serving.
 #[derive(Clone, Debug)]
 pub struct Doing {
-    /// Operation id.
-    pub operation: &'static str,
+    /// The row of the table.
+    pub operation: Operation,
     /// Canonical target, secrets replaced.
     pub target: String,
     /// Since when.

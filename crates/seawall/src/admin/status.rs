@@ -97,7 +97,7 @@ impl SessionRow {
         let (doing, requests) = session.doing();
         let subject = &session.authority().subject;
         let (operation, target) =
-            doing.map(|doing| (doing.operation.to_owned(), doing.target)).unzip();
+            doing.map(|doing| (doing.operation.as_str().to_owned(), doing.target)).unzip();
         Self {
             id: format!("{:012x}", session.id),
             identity: subject.name.clone(),

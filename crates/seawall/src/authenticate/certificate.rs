@@ -27,7 +27,10 @@ pub(super) fn client_auth(leaf: &CertificateDer<'_>) -> bool {
 ///
 /// # Errors
 /// [`CertificateError::BadEncoding`] when it does not parse.
-pub(super) fn outside(leaf: &CertificateDer<'_>) -> Result<OutsideCertificate, CertificateError> {
+pub(super) fn outside(
+    leaf: &CertificateDer<'_>,
+    chain: &[CertificateDer<'_>],
+) -> Result<OutsideCertificate, CertificateError> {
     let (_, certificate) =
         X509Certificate::from_der(leaf).map_err(|_| CertificateError::BadEncoding)?;
     let names = certificate
@@ -60,6 +63,7 @@ pub(super) fn outside(leaf: &CertificateDer<'_>) -> Result<OutsideCertificate, C
         serial: certificate.raw_serial().to_vec(),
         fingerprint: sha256(leaf),
         not_after: time(certificate.validity().not_after.timestamp()),
+        chain: chain.iter().map(|held| held.clone().into_owned()).collect(),
     })
 }
 

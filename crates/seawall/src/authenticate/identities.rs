@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use data_encoding::HEXLOWER;
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
+use seawall_rules::escape::bounded;
 use seawall_rules::policy::{Permissions, Role};
 
 use super::{Authority, Credential, Ended, OutsideCertificate, certificate};
@@ -19,6 +20,9 @@ use crate::state::{Certificate, Identity, Match};
 pub struct Identities {
     by_certificate: HashMap<[u8; 32], (Arc<Member>, Certificate)>,
     by_match: Vec<(Match, Arc<Member>)>,
+    /// Matches of identities that were revoked: whoever has one of these, and no live one, must
+    /// not fall back to what strangers of the CA may do.
+    ended: Vec<Match>,
     by_name: HashMap<String, Arc<Member>>,
     /// What certificates of the outside CA that match nobody may do (`--default-role`).
     default: Option<(Role, Arc<Permissions>)>,
@@ -59,6 +63,12 @@ impl Identities {
         index
     }
 
+    /// Ends what these matches opened; a live identity's match goes before them.
+    pub fn ended(mut self, matches: Vec<Match>) -> Self {
+        self.ended = matches;
+        self
+    }
+
     /// Whether this certificate of our own CA is on record and not revoked.
     pub(super) fn knows(&self, leaf: &CertificateDer<'_>) -> bool {
         self.by_certificate.contains_key(&certificate::fingerprint(leaf))
@@ -67,8 +77,9 @@ impl Identities {
     /// What a verified certificate proves.
     pub(super) fn credential(
         &self,
-        leaf: &CertificateDer<'_>,
+        chain: &[CertificateDer<'_>],
     ) -> Result<Credential, CertificateError> {
+        let leaf = chain.first().ok_or(CertificateError::BadEncoding)?;
         let fingerprint = certificate::fingerprint(leaf);
         Ok(match self.by_certificate.get(&fingerprint) {
             Some((_, held)) => Credential::Certificate {
@@ -76,7 +87,7 @@ impl Identities {
                 fingerprint,
                 not_after: held.not_after,
             },
-            None => Credential::OutsideCertificate(Box::new(certificate::outside(leaf)?)),
+            None => Credential::OutsideCertificate(Box::new(certificate::outside(leaf, chain)?)),
         })
     }
 
@@ -101,6 +112,9 @@ impl Identities {
         }
         let Some(member) = self.member(credential) else {
             return match credential {
+                Credential::OutsideCertificate(outside) if self.has_ended(outside) => {
+                    Err(Ended("the identity it matched was revoked".to_owned()))
+                }
                 Credential::OutsideCertificate(outside) => Ok(self.unmatched(outside)),
                 Credential::Certificate { .. } | Credential::Socket { .. } => {
                     Err(Ended("the identity or its certificate was revoked".to_owned()))
@@ -138,19 +152,27 @@ impl Identities {
         }
     }
 
+    fn has_ended(&self, outside: &OutsideCertificate) -> bool {
+        self.ended.iter().any(|rule| rule.matches(outside))
+    }
+
     /// A verified certificate of the outside CA that is no identity: it may finish the handshake,
     /// so that the person behind it is told how to be let in.
     fn unmatched(&self, outside: &OutsideCertificate) -> Authority {
-        let name = format!("{}/{}", outside.issuer, outside.subject);
-        let how = match (&outside.cn, outside.uri.first()) {
-            (_, Some(uri)) => format!("uri={uri}"),
-            (Some(cn), None) => format!("cn={cn}"),
-            (None, None) => format!("spki={}", HEXLOWER.encode(&outside.spki)),
+        let name = bounded(format!("{}/{}", outside.issuer, outside.subject).as_bytes(), MAX_NAME);
+        // It is meant to be pasted into a shell: nothing that a shell could read otherwise.
+        let plain = |text: &&String| {
+            let allowed = |b: u8| b.is_ascii_alphanumeric() || b"-._~:/@+ ".contains(&b);
+            text.len() <= MAX_NAME && text.bytes().all(allowed)
         };
+        let uri = outside.uri.first().filter(plain).map(|uri| format!("uri={uri}"));
+        let cn = || outside.cn.as_ref().filter(plain).map(|cn| format!("cn={cn}"));
+        let how =
+            uri.or_else(cn).unwrap_or_else(|| format!("spki={}", HEXLOWER.encode(&outside.spki)));
         let ungranted = format!(
             "the certificate `{}` is valid but belongs to no identity; on the gate's host, run: \
              seawall identity add NAME --role viewer --match '{how}'",
-            outside.subject.escape_debug()
+            bounded(outside.subject.as_bytes(), MAX_NAME)
         );
         let (roles, permissions, ungranted) = match &self.default {
             Some((role, permissions)) => (role.as_str().to_owned(), permissions.clone(), None),
@@ -169,6 +191,9 @@ impl Identities {
         }
     }
 }
+
+/// Bytes of what a certificate says of itself, in messages and records.
+const MAX_NAME: usize = 256;
 
 impl Match {
     /// Whether a certificate of an outside CA is meant.
@@ -233,6 +258,7 @@ mod tests {
             serial: vec![2],
             fingerprint: [2; 32],
             not_after: NOW + HOUR,
+            chain: Vec::new(),
         }
     }
 
@@ -301,6 +327,35 @@ mod tests {
         let authority = open.authorize(&credential, HOME, NOW).unwrap();
         assert_eq!(authority.ungranted, None);
         assert_eq!(authority.subject.roles, "viewer");
+    }
+
+    #[test]
+    fn a_revoked_match_opens_nothing_whatever_strangers_may() {
+        let credential = Credential::OutsideCertificate(Box::new(outside()));
+        let rule = Match::Cn("ci".to_owned());
+        for default in [None, Some(Role::Admin)] {
+            let ended = Identities::new(vec![], default).ended(vec![rule.clone()]);
+            assert!(refused(&ended, &credential, "127.0.0.1", NOW).contains("revoked"));
+            // A new identity of the same match inherits nothing, and is not shut out by it.
+            let again =
+                Identities::new(vec![alice(vec![rule.clone()])], default).ended(vec![rule.clone()]);
+            assert_eq!(again.authorize(&credential, HOME, NOW).unwrap().subject.name, "alice");
+        }
+    }
+
+    #[test]
+    fn what_a_certificate_says_of_itself_is_safe_to_print_and_to_paste() {
+        let mut evil = outside();
+        evil.subject = format!("CN=\u{1b}[31m{}", "x".repeat(10_000));
+        evil.cn = Some("x'; rm -rf / #".to_owned());
+        evil.uri = vec!["spiffe://\u{1b}[0m'".to_owned()];
+        let credential = Credential::OutsideCertificate(Box::new(evil));
+        let authority = Identities::new(vec![], None).authorize(&credential, HOME, NOW).unwrap();
+        let how = authority.ungranted.as_deref().unwrap();
+        for text in [how, &authority.subject.name] {
+            assert!(!text.contains(char::is_control) && text.len() < 1000, "{text}");
+        }
+        assert!(how.contains("--match 'spki=0707"), "{how}");
     }
 
     #[test]

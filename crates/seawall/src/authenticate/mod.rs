@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use data_encoding::HEXLOWER;
+use rustls::pki_types::CertificateDer;
 use seawall_rules::policy::Permissions;
 
 use crate::audit::Subject;
@@ -54,6 +55,8 @@ pub struct OutsideCertificate {
     /// SHA-256 of the DER.
     pub fingerprint: [u8; 32],
     pub not_after: SystemTime,
+    /// It and what came with it, so that it can be verified again.
+    pub chain: Vec<CertificateDer<'static>>,
 }
 
 impl Credential {

@@ -23,7 +23,7 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::identities::Identities;
-use super::{Credential, certificate};
+use super::{Credential, OutsideCertificate, certificate};
 use crate::config;
 
 /// The ALPN protocol of enrolment: its handler holds no way to the engine.
@@ -50,6 +50,7 @@ pub struct Material {
 pub struct Doors {
     api: Arc<ServerConfig>,
     enrol: Arc<ServerConfig>,
+    outside: Option<Arc<dyn ClientCertVerifier>>,
     identities: Arc<Identities>,
 }
 
@@ -90,8 +91,10 @@ impl Doors {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let versions: &[&SupportedProtocolVersion] =
             if tls.allow_tls12 { &[&TLS13, &TLS12] } else { &[&TLS13] };
+        let verifier =
+            |anonymous| ClientVerifier::new(material, &provider, identities.clone(), anonymous);
         let config = |anonymous, alpn: &[u8]| -> Result<Arc<ServerConfig>, rustls::Error> {
-            let verifier = ClientVerifier::new(material, &provider, identities.clone(), anonymous)?;
+            let verifier = verifier(anonymous)?;
             let mut config = ServerConfig::builder_with_provider(provider.clone())
                 .with_protocol_versions(versions)?
                 .with_client_cert_verifier(Arc::new(verifier))
@@ -104,8 +107,22 @@ impl Doors {
         Ok(Self {
             api: config(Anonymous::Refuse, API_ALPN)?,
             enrol: config(Anonymous::Admit, ENROL_ALPN)?,
+            outside: verifier(Anonymous::Refuse)?.outside,
             identities,
         })
+    }
+
+    /// Whether a certificate of the outside CA that entered once still would: that CA may be
+    /// another one by now, or have revoked it.
+    ///
+    /// # Errors
+    /// Why it would not.
+    pub fn verify_again(&self, outside: &OutsideCertificate) -> Result<(), rustls::Error> {
+        let (Some(verifier), [leaf, intermediates @ ..]) = (&self.outside, &outside.chain[..])
+        else {
+            return Err(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer));
+        };
+        verifier.verify_client_cert(leaf, intermediates, UnixTime::now()).map(drop)
     }
 
     /// Runs the handshake. The protocol is chosen by ALPN before any certificate is asked for,
@@ -123,9 +140,9 @@ impl Doors {
             .is_some_and(|mut offered| offered.any(|protocol| protocol == ENROL_ALPN));
         let config = if enrols { &self.enrol } else { &self.api };
         let tls = Box::new(start.into_stream(config.clone()).await.map_err(NoEntry::from)?);
-        let leaf = tls.get_ref().1.peer_certificates().and_then(<[_]>::first);
+        let chain = tls.get_ref().1.peer_certificates().filter(|chain| !chain.is_empty());
         let unreadable = |error| NoEntry::Certificate(rustls::Error::InvalidCertificate(error));
-        let credential = leaf.map(|leaf| self.identities.credential(leaf)).transpose();
+        let credential = chain.map(|chain| self.identities.credential(chain)).transpose();
         match (enrols, credential.map_err(unreadable)?) {
             (true, credential) => Ok(Door::Enrol(tls, credential)),
             (false, Some(credential)) => Ok(Door::Api(tls, credential)),

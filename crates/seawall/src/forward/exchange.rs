@@ -120,6 +120,11 @@ where
             Poll::Pending => break,
         }
     }
+    // With its buffer full it is read no more, so its end would not be noticed; and nobody
+    // pipelines so much behind a stream that may never end.
+    if silence == Silence::Gone && client.input.data().len() >= EARLY_BUFFER {
+        return Poll::Ready(End::ClientGone);
+    }
     Poll::Pending
 }
 

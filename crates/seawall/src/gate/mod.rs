@@ -100,8 +100,10 @@ impl Gate {
         Ok(session)
     }
 
-    /// Puts a snapshot in force and cuts every session that no longer stands under it.
-    pub fn publish(&self, snapshot: Snapshot) {
+    /// Puts a snapshot in force and cuts every session that no longer stands under it. Whoever
+    /// builds one holds the store until it is in force: of two changes at once, the one that was
+    /// read first would otherwise be able to undo the other, a revocation for instance.
+    fn publish(&self, _held: &MutexGuard<'_, Store>, snapshot: Snapshot) {
         self.snapshot.store(Arc::new(snapshot));
         for session in self.sessions.list() {
             self.judge_again(&session);
@@ -112,11 +114,11 @@ impl Gate {
     /// configuration unchanged.
     ///
     /// # Errors
-    /// When the store or a certificate file cannot be read; what was in force stays.
+    /// When the store cannot be read; what was in force stays.
     pub fn refresh(&self) -> Result<(), Error> {
-        let config = self.snapshot.load().config.clone();
-        let snapshot = Snapshot::build(&mut self.store(), config)?;
-        self.publish(snapshot);
+        let mut store = self.store();
+        let snapshot = self.snapshot.load().renewed(&mut store)?;
+        self.publish(&store, snapshot);
         Ok(())
     }
 
@@ -125,6 +127,7 @@ impl Gate {
     /// # Errors
     /// What is wrong with it, or a change that needs a restart; the old stays in force.
     pub fn reload(&self) -> Result<u64, Error> {
+        let mut store = self.store();
         let old = self.snapshot.load_full();
         let config = old.config.source.load()?;
         for (key, same) in [
@@ -136,7 +139,7 @@ impl Gate {
                     .hint("send SIGUSR2, or run `systemctl restart seawall`"));
             }
         }
-        let snapshot = Snapshot::build(&mut self.store(), Arc::new(config))?;
+        let snapshot = Snapshot::build(&mut store, Arc::new(config))?;
         let generation = snapshot.generation;
         self.trail.reconfigure(&snapshot.config.audit).map_err(|error| {
             Error::usage(error.to_string()).hint("a new audit folder needs a restart")
@@ -144,20 +147,27 @@ impl Gate {
         self.trail
             .event("reload", json!({ "generation": generation }))
             .doing(|| "record the reload".to_owned())?;
-        self.publish(snapshot);
+        self.publish(&store, snapshot);
         tracing::info!(generation, "configuration reloaded");
         Ok(generation)
     }
 
     /// Changes or answers something about identities and credentials. A change is recorded
-    /// before it is made, and in force for every connection when this returns.
+    /// before it is made, and in force for every connection when this returns. One that only
+    /// takes away is made even when it cannot be recorded.
     ///
     /// # Errors
     /// What was refused; nothing was changed then.
     pub fn change(&self, call: StateCall) -> Result<Reply, Error> {
         let recorded = call.recorded();
         if let Some((what, detail)) = &recorded {
-            self.trail.event(what, detail.clone()).doing(|| "record the change".to_owned())?;
+            match self.trail.event(what, detail.clone()) {
+                // A full disk must not keep anybody in.
+                Err(error) if call.only_revokes() => {
+                    tracing::error!(%error, change = what, "made without a record");
+                }
+                recorded => recorded.doing(|| "record the change".to_owned())?,
+            }
         }
         let reply = state::execute(&mut self.store(), call, SystemTime::now())?;
         if recorded.is_some() {
@@ -168,15 +178,16 @@ impl Gate {
 
     /// Notes the time, and renews the gate's own certificate when its time has come.
     fn upkeep(&self) -> Result<(), Error> {
+        let mut store = self.store();
         let before = self.snapshot.load_full();
-        let snapshot = Snapshot::build(&mut self.store(), before.config.clone())?;
+        let snapshot = Snapshot::build(&mut store, before.config.clone())?;
         if snapshot.shown == before.shown {
             return Ok(());
         }
         self.trail
             .event("server-certificate.renew", json!({}))
             .doing(|| "record the renewal".to_owned())?;
-        self.publish(snapshot);
+        self.publish(&store, snapshot);
         Ok(())
     }
 
@@ -188,11 +199,22 @@ impl Gate {
 
     fn judge_again(&self, session: &Session) {
         match self.snapshot.load().authorize(&session.credential, session.peer.ip()) {
-            Ok(authority) => session.set_authority(authority),
+            Ok(authority) => {
+                // What it is doing may outlast the role that allowed it: an open exec, a log.
+                if let Some(doing) = session.doing().0
+                    && authority.permissions.rule(doing.operation).is_none()
+                {
+                    session.end(NOT_GRANTED_ANY_MORE);
+                }
+                session.set_authority(authority);
+            }
             Err(ended) => session.end(&ended.0),
         }
     }
 }
+
+/// Why a session ends whose request under way its roles no longer grant.
+pub const NOT_GRANTED_ANY_MORE: &str = "its roles no longer grant what it was doing";
 
 impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

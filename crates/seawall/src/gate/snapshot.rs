@@ -52,7 +52,7 @@ pub struct Snapshot {
     /// The TLS doors that let these identities in.
     pub doors: Doors,
     /// The way to the engine.
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     /// The certificate the doors show.
     pub shown: Option<CertificateDer<'static>>,
     /// How many identities there are.
@@ -60,6 +60,7 @@ pub struct Snapshot {
     /// When certificates end: those of the gate, and the last one of each identity.
     pub expiries: Vec<Expiry>,
     identities: Arc<Identities>,
+    files: Option<Arc<Material>>,
 }
 
 impl Snapshot {
@@ -68,20 +69,50 @@ impl Snapshot {
     /// # Errors
     /// What could not be read or does not fit together; nothing is changed.
     pub fn build(store: &mut Store, config: Arc<Config>) -> Result<Self, Error> {
+        let files = config.tls.outside.as_ref().map(outside_material).transpose()?;
+        let engine = Engine::new(&config.upstream, config.limits.connect_engine)
+            .map_err(|error| Error::usage(error.to_string()))?;
+        Self::assemble(store, config, files.map(Arc::new), Arc::new(engine))
+    }
+
+    /// The same configuration, and its files as they were read, with the identities and
+    /// certificates that are in the store now: a file that is being replaced at this moment must
+    /// not keep a revocation from taking effect.
+    ///
+    /// # Errors
+    /// What could not be read from the store.
+    pub fn renewed(&self, store: &mut Store) -> Result<Self, Error> {
+        Self::assemble(store, self.config.clone(), self.files.clone(), self.engine.clone())
+    }
+
+    fn assemble(
+        store: &mut Store,
+        config: Arc<Config>,
+        files: Option<Arc<Material>>,
+        engine: Arc<Engine>,
+    ) -> Result<Self, Error> {
         static GENERATIONS: AtomicU64 = AtomicU64::new(1);
         let now = SystemTime::now();
         let default = config.tls.outside.as_ref().and_then(|outside| outside.default_role);
         let known = store.identities(now)?;
-        let material = material(store, &config.tls, now)?;
+        let material = material(store, &config.tls, files.as_deref(), now)?;
         let expiries = expiries(&material, &known)?;
         let identity_count = known.len();
-        let identities = Arc::new(Identities::new(known, default));
+        let identities = Arc::new(Identities::new(known, default).ended(store.ended_matches()?));
         let doors = doors(&material, &config.tls, identities.clone())?;
-        let engine = Engine::new(&config.upstream, config.limits.connect_engine)
-            .map_err(|error| Error::usage(error.to_string()))?;
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let shown = material.chain.into_iter().next();
-        Ok(Self { generation, config, doors, engine, shown, identity_count, expiries, identities })
+        Ok(Self {
+            generation,
+            config,
+            doors,
+            engine,
+            shown,
+            identity_count,
+            expiries,
+            identities,
+            files,
+        })
     }
 
     /// What a credential may do now.
@@ -97,6 +128,10 @@ impl Snapshot {
         let remote = !matches!(credential, Credential::Socket { .. });
         if remote && !self.config.networks.admits(peer) {
             return Err(Ended("its address may not connect any more".to_owned()));
+        }
+        if let Credential::OutsideCertificate(outside) = credential {
+            let refused = |error| Ended(format!("its certificate is refused now: {error}"));
+            self.doors.verify_again(outside).map_err(refused)?;
         }
         self.identities.authorize(credential, peer, SystemTime::now()).map(Arc::new)
     }
@@ -127,7 +162,12 @@ fn doors(material: &Material, tls: &Tls, identities: Arc<Identities>) -> Result<
 
 /// The gate's own certificate from the store, made anew when its time has come, or the one
 /// `--tlscert` names. Clients of our own CAs may enter in either case.
-fn material(store: &mut Store, tls: &Tls, now: SystemTime) -> Result<Material, Error> {
+fn material(
+    store: &mut Store,
+    tls: &Tls,
+    files: Option<&Material>,
+    now: SystemTime,
+) -> Result<Material, Error> {
     let mut own_cas = Vec::new();
     let mut outside_cas = Vec::new();
     for ca in store.authorities()? {
@@ -138,7 +178,7 @@ fn material(store: &mut Store, tls: &Tls, now: SystemTime) -> Result<Material, E
         };
         list.extend(pem::<CertificateDer<'_>>(ca.certificate.as_bytes(), "a CA in the state")?);
     }
-    let Some(outside) = &tls.outside else {
+    let Some(files) = files else {
         let server = store.ensure_server_certificate(&tls.hostnames, now)?;
         let key = PrivateKeyDer::from_pem_slice(server.key.as_bytes())
             .doing(|| "read the gate's key from the state".to_owned())?;
@@ -155,7 +195,13 @@ fn material(store: &mut Store, tls: &Tls, now: SystemTime) -> Result<Material, E
         return Err(Error::usage("`tls.ca` names a CA, and another outside CA was imported")
             .hint("remove one: `seawall ca import --remove-outside`, or the `tls` keys"));
     }
-    Ok(Material { own_cas, ..outside_material(outside)? })
+    Ok(Material {
+        own_cas,
+        chain: files.chain.clone(),
+        key: files.key.clone_key(),
+        outside_cas: files.outside_cas.clone(),
+        outside_crls: files.outside_crls.clone(),
+    })
 }
 
 /// What the files of an outside CA hold.

@@ -368,3 +368,120 @@ async fn silence_and_slowness_end_a_connection() {
     let read = rig.serve("alice", slow, async |_| ()).await.0;
     assert!(read.starts_with("HTTP/1.1 408 ") && read.contains("head.too-slow"), "{read}");
 }
+
+fn set_role(rig: &Rig, name: &str, role: &str) {
+    let call = StateCall::SetIdentity {
+        name: Name::parse(name).unwrap(),
+        kind: None,
+        roles: Some(vec![role.into()]),
+        ttl: None,
+        from: None,
+        matches: None,
+        force: crate::state::call::Force::Yes,
+    };
+    rig.gate.change(call).unwrap();
+}
+
+#[tokio::test]
+async fn a_role_that_is_lowered_cuts_the_stream_that_it_allowed() {
+    let rig = Rig::new("");
+    let (read, ()) = rig
+        .serve(
+            "root",
+            async |mut client| {
+                client.write_all(LOGS.as_bytes()).await.unwrap();
+                let mut read = read_until(&mut client, "first\r\n").await;
+                set_role(&rig, "root", "operator");
+                set_role(&rig, "root", "viewer");
+                read += &rest(&mut client).await;
+                read
+            },
+            async |listener| {
+                let mut engine = listener.accept().await.unwrap().0;
+                read_until(&mut engine, "\r\n\r\n").await;
+                let reply = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nfirst\r\n";
+                engine.write_all(reply.as_bytes()).await.unwrap();
+                rest(&mut engine).await;
+            },
+        )
+        .await;
+    assert!(!read.contains("0\r\n\r\n"), "cut, not ended: {read}");
+    assert_eq!(rig.outcomes(1).await[0]["ending"], "cut");
+}
+
+#[tokio::test]
+async fn a_client_that_says_more_than_it_may_behind_a_stream_is_not_forgotten() {
+    let rig = Rig::new("");
+    rig.serve(
+        "root",
+        async |mut client| {
+            let early = LIST.repeat(1000);
+            client.write_all(LOGS.as_bytes()).await.unwrap();
+            read_until(&mut client, "\r\n\r\n").await;
+            // It may be gone before all of it is written.
+            let _ = client.write_all(early.as_bytes()).await;
+        },
+        async |listener| {
+            let mut engine = listener.accept().await.unwrap().0;
+            read_until(&mut engine, "\r\n\r\n").await;
+            let head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            engine.write_all(head).await.unwrap();
+            // The engine, silent as an idle log, is told.
+            rest(&mut engine).await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_revocation_is_not_undone_by_a_change_at_the_same_moment() {
+    let rig = Rig::new("");
+    let gate = &rig.gate;
+    for round in 0..40 {
+        let name = format!("b{round}");
+        gate.change(StateCall::AddIdentity {
+            name: Name::parse(&name).unwrap(),
+            kind: Kind::Person,
+            roles: vec!["viewer".into()],
+            ttl: None,
+            from: Vec::new(),
+            matches: Vec::new(),
+            request: None,
+            invite: None,
+        })
+        .unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..3).for_each(|_| gate.refresh().unwrap()));
+            let (target, reason) = (name.clone(), Reason::KeyCompromise);
+            let force = crate::state::call::Force::No;
+            scope.spawn(move || gate.change(StateCall::Revoke { target, reason, force }).unwrap());
+        });
+        let credential = Credential::Socket { identity: name, uid: 0 };
+        let here = std::net::IpAddr::from([127, 0, 0, 1]);
+        gate.snapshot.load().authorize(&credential, here).unwrap_err();
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_keeps_nobody_in() {
+    let disk = tempfile::tempdir().unwrap();
+    let tool = |name: &str, args: &[&str]| {
+        std::process::Command::new(name).args(args).arg(disk.path()).status().unwrap().success()
+    };
+    assert!(tool("mount", &["-t", "tmpfs", "-o", "size=128k", "tmpfs"]), "run this as root");
+    let rig = Rig::new(&format!("[audit]\ndir = \"{}/audit\"", disk.path().display()));
+    // As much as fits.
+    let _ = fs::write(disk.path().join("ballast"), vec![0; 1 << 20]);
+    let accept = || rig.gate.change(StateCall::AcceptClock);
+    let refused = (0..1000).find_map(|_| accept().err()).expect("the disk is full");
+    assert!(refused.to_string().contains("No space left"), "{refused}");
+
+    let (target, reason) = ("alice".to_owned(), Reason::KeyCompromise);
+    let force = crate::state::call::Force::No;
+    rig.gate.change(StateCall::Revoke { target, reason, force }).unwrap();
+    let credential = Credential::Socket { identity: "alice".to_owned(), uid: 0 };
+    let here = std::net::IpAddr::from([127, 0, 0, 1]);
+    rig.gate.snapshot.load().authorize(&credential, here).unwrap_err();
+    drop(rig);
+    assert!(tool("umount", &["-l"]));
+}

@@ -289,6 +289,17 @@ impl std::fmt::Debug for Secret {
 }
 
 impl StateCall {
+    /// Whether nobody can do more after this call than before.
+    pub fn only_revokes(&self) -> bool {
+        matches!(
+            self,
+            Self::RemoveIdentity { .. }
+                | Self::RemoveOutsideCa
+                | Self::Revoke { .. }
+                | Self::RevokeInvitation { .. }
+        )
+    }
+
     /// The event this call is recorded as, before it is carried out, with its detail; `None` for
     /// what changes nothing. Holds no secrets: of requests the key's hash, of keys nothing.
     pub fn recorded(&self) -> Option<(&'static str, Value)> {

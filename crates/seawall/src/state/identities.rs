@@ -167,6 +167,19 @@ impl Store {
         Ok(name.and_then(|name| Name::parse(&name).ok()))
     }
 
+    /// The matches, for the outside CA now in force, of every identity that was revoked, removed
+    /// ones included.
+    ///
+    /// # Errors
+    /// [`Error::Database`].
+    pub fn ended_matches(&self) -> Result<Vec<Match>, Error> {
+        let sql = "SELECT DISTINCT field, value FROM identities JOIN matches ON identity = id
+                   WHERE revoked IS NOT NULL AND authority IS ?1 ORDER BY field, value";
+        let mut query = self.db.prepare(sql)?;
+        let rows = query.query_map(params![self.outside_authority()?], a_match)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     fn with_all(&self, mut identity: Identity) -> Result<Identity, Error> {
         let sql = format!("{CERTIFICATE} WHERE identity = ?1 ORDER BY issued, serial");
         let mut query = self.db.prepare(&sql)?;
@@ -198,10 +211,7 @@ impl Store {
         let sql = "SELECT field, value FROM matches WHERE identity = ?1 AND authority IS ?2
                    ORDER BY field, value";
         let mut query = self.db.prepare(sql)?;
-        let rows = query.query_map(params![id.0, self.outside_authority()?], |row| {
-            let (field, value): (String, String) = (row.get(0)?, row.get(1)?);
-            Match::from_columns(&field, value).ok_or_else(|| damaged("a match"))
-        })?;
+        let rows = query.query_map(params![id.0, self.outside_authority()?], a_match)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -290,6 +300,11 @@ fn identity(row: &Row<'_>) -> Result<Identity, rusqlite::Error> {
         certificates: Vec::new(),
         matches: Vec::new(),
     })
+}
+
+fn a_match(row: &Row<'_>) -> Result<Match, rusqlite::Error> {
+    let (field, value): (String, String) = (row.get(0)?, row.get(1)?);
+    Match::from_columns(&field, value).ok_or_else(|| damaged("a match"))
 }
 
 fn list<T: serde::Serialize>(values: &[T]) -> String {

@@ -107,8 +107,36 @@ impl ByHand {
         self.dir.path().join(name).display().to_string()
     }
 
+    /// Writes `crl.pem`: nobody revoked, or the client.
+    fn crl(&self, revoked: &[&str]) {
+        let index: Vec<_> = revoked
+            .iter()
+            .map(|name| {
+                let cert = format!("{name}-cert.pem");
+                let args = ["x509", "-in", &cert, "-noout", "-serial"];
+                let said = Command::new("openssl").args(args).current_dir(self.dir.path()).output();
+                let said = String::from_utf8(said.unwrap().stdout).unwrap();
+                let serial = said.trim().trim_start_matches("serial=").to_owned();
+                format!("R\t400101000000Z\t260101000000Z\t{serial}\tunknown\t/CN={name}\n")
+            })
+            .collect();
+        fs::write(self.dir.path().join("index.txt"), index.concat()).unwrap();
+        let ca = "[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\ndefault_md = sha256\n\
+                  default_crl_days = 1\n";
+        fs::write(self.dir.path().join("ca.cnf"), ca).unwrap();
+        let out = ["-keyfile", "ca-key.pem", "-cert", "ca.pem", "-out", "crl.pem"];
+        self.openssl(&[&["ca", "-config", "ca.cnf", "-gencrl"][..], &out[..]].concat());
+    }
+
     /// A gate run as dockerd would be, with these arguments more.
     fn gate(&self, more: &[&str]) -> Gate {
+        let gate = self.gate_with("", more);
+        gate.start();
+        gate
+    }
+
+    /// The same with these lines in its configuration, not started.
+    fn gate_with(&self, config: &str, more: &[&str]) -> Gate {
         let flags = [
             "serve".to_owned(),
             "--tlsverify".to_owned(),
@@ -119,7 +147,7 @@ impl ByHand {
             "tcp://ADDRESS".to_owned(),
         ];
         let args: Vec<_> = flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
-        Gate::serving(&Engine::shared().socket(), &args)
+        Gate::prepared(&Engine::shared().socket(), config, &args)
     }
 }
 
@@ -231,4 +259,45 @@ fn tcp_without_mutual_tls_is_refused_with_the_safe_command() {
         assert_eq!(code, Some(2), "{refused:?}: {said}");
         assert!(said.contains("hint: "), "{refused:?}: {said}");
     }
+}
+
+#[test]
+fn a_revoked_match_is_cut_and_does_not_become_what_strangers_are() {
+    let by_hand = ByHand::ecdsa();
+    let gate = by_hand.gate(&["--default-role", "operator"]);
+    gate.run(["identity", "add", "job", "--role", "viewer", "--match", "cn=client"]).ok();
+    let client = docker(&gate, &by_hand.client_folder("client"));
+    client.run(["ps"]).ok();
+    let events = client.start(["events"]);
+    crate::support::wait::until(std::time::Duration::from_secs(10), String::new, || {
+        gate.records().iter().any(|record| record["operation"] == "SystemEvents")
+    });
+    // Somebody is just replacing the gate's own files; that must not hold it up.
+    fs::remove_file(by_hand.path("server-key.pem")).unwrap();
+    gate.run(["revoke", "job", "--force"]).ok();
+    events.wait();
+    client.run(["ps"]).fails();
+    gate.run(["identity", "remove", "job", "--force"]).ok();
+    client.run(["ps"]).fails();
+    gate.run(["identity", "add", "again", "--role", "viewer", "--match", "cn=client"]).ok();
+    client.run(["ps"]).ok();
+}
+
+#[test]
+fn a_crl_that_is_reloaded_cuts_whom_it_names() {
+    let by_hand = ByHand::ecdsa();
+    by_hand.crl(&[]);
+    let crl = format!("[tls]\ncrl = {:?}\n", by_hand.path("crl.pem"));
+    let gate = by_hand.gate_with(&crl, &["--default-role", "viewer"]);
+    gate.start();
+    let client = docker(&gate, &by_hand.client_folder("client"));
+    client.run(["ps"]).ok();
+    let events = client.start(["events"]);
+    crate::support::wait::until(std::time::Duration::from_secs(10), String::new, || {
+        gate.records().iter().any(|record| record["operation"] == "SystemEvents")
+    });
+    by_hand.crl(&["client"]);
+    gate.run(["reload"]).ok();
+    events.wait();
+    client.run(["ps"]).fails();
 }

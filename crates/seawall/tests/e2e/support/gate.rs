@@ -55,14 +55,8 @@ impl Gate {
         gate
     }
 
-    /// A gate that is run with `seawall ARGS`, `ADDRESS` in them standing for where to listen.
-    pub(crate) fn serving(upstream: &Path, args: &[&str]) -> Self {
-        let gate = Self::prepared(upstream, "", args);
-        gate.start();
-        gate
-    }
-
-    /// A gate that is configured and not started.
+    /// A gate that is configured, to be run with `seawall ARGS`, and not started; `ADDRESS` in them
+    /// stands for where it listens.
     pub(crate) fn prepared(upstream: &Path, config: &str, args: &[&str]) -> Self {
         let dir = tempfile::Builder::new().prefix("seawall-gate-").tempdir().unwrap();
         Self::prepared_in(dir, upstream, config, args)
