@@ -1,6 +1,6 @@
 # `make test` is everything a change must pass; it installs what it needs.
 
-.PHONY: test setup check unit e2e deny demo static deb image install
+.PHONY: test setup check unit e2e deny bench demo static deb image install
 
 test:
 	@scripts/test
@@ -26,6 +26,11 @@ e2e: setup
 # As check-dependencies, and known vulnerabilities; needs cargo-deny and a network.
 deny:
 	cargo deny check
+
+# What the gate costs in CPU time and memory, beside HAProxy and nginx; docs/benchmarks.md.
+bench:
+	@scripts/install-test-packages bench
+	cargo bench --locked -p seawall --bench gate
 
 # A tour in two minutes: a gate before an engine, a client that joins, an allowed request, a
 # refused one, a revoked client, and the audit trail. Leaves nothing behind.
