@@ -28,7 +28,9 @@ const UPKEEP: Duration = Duration::from_secs(600);
 /// Whatever keeps the gate from starting; it never half-starts.
 pub fn run(context: &Context, config: Config) -> Result<(), Error> {
     let binary = std::env::current_exe().doing(|| "find the seawall binary".to_owned())?;
+    // Connections have their lanes; what is left is accepting, commands and upkeep.
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
         .doing(|| "start the runtime".to_owned())?;
@@ -63,8 +65,9 @@ async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopp
     let gate = Arc::new(Gate::new(snapshot, store, trail, described.clone()));
     let stop = CancellationToken::new();
     let sockets = upgrade::keep(&listeners)?;
+    let lanes = Arc::new(listen::Lanes::open().doing(|| "start the threads".to_owned())?);
     for listener in listeners {
-        tokio::spawn(listen::accept(gate.clone(), listener, stop.clone()));
+        tokio::spawn(listen::accept(gate.clone(), listener, lanes.clone(), stop.clone()));
     }
     tokio::spawn(admin::server::serve(gate.clone(), admin, stop.clone()));
     tokio::spawn(upkeep(gate.clone()));

@@ -1,7 +1,8 @@
-//! Stage 1: bind and accept. Each accepted connection becomes one task that carries it to its
-//! end; a panic in it ends that connection only.
+//! Stage 1: bind and accept. Each accepted connection becomes one task, on one of the lanes,
+//! that carries it to its end; a panic in it ends that connection only.
 
 mod bind;
+mod lanes;
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ use crate::metrics::Limit;
 use crate::session;
 
 pub use bind::{FROM_BEFORE, bind, handed_over};
+pub use lanes::Lanes;
 
 /// A socket that is bound and listening.
 #[derive(Debug)]
@@ -39,8 +41,13 @@ pub enum Listener {
     },
 }
 
-/// Accepts until `stop`, handing each connection to a task of its own.
-pub async fn accept(gate: Arc<Gate>, listener: Listener, stop: CancellationToken) {
+/// Accepts until `stop`, handing each connection to a task of its own on one of the lanes.
+pub async fn accept(
+    gate: Arc<Gate>,
+    listener: Listener,
+    lanes: Arc<Lanes>,
+    stop: CancellationToken,
+) {
     loop {
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
@@ -48,7 +55,7 @@ pub async fn accept(gate: Arc<Gate>, listener: Listener, stop: CancellationToken
         };
         match accepted {
             Ok(accepted) => {
-                tokio::spawn(serve(gate.clone(), accepted));
+                lanes.carry(serve(gate.clone(), accepted));
             }
             // Out of file descriptors, most likely: others will be closed, so wait a little.
             Err(error) => {
@@ -62,9 +69,10 @@ pub async fn accept(gate: Arc<Gate>, listener: Listener, stop: CancellationToken
     }
 }
 
+/// A connection between runtimes: out of the one that accepted it, not yet in its lane's.
 enum Accepted {
-    Tcp(TcpStream, SocketAddr),
-    Unix(UnixStream, String),
+    Tcp(std::net::TcpStream, SocketAddr),
+    Unix(std::os::unix::net::UnixStream, String),
 }
 
 impl Listener {
@@ -83,11 +91,11 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                Ok(Accepted::Tcp(stream, peer))
+                Ok(Accepted::Tcp(stream.into_std()?, peer))
             }
             Self::Unix { listener, identity, .. } => {
                 let (stream, _) = listener.accept().await?;
-                Ok(Accepted::Unix(stream, identity.clone()))
+                Ok(Accepted::Unix(stream.into_std()?, identity.clone()))
             }
         }
     }
@@ -97,12 +105,14 @@ impl Listener {
 async fn serve(gate: Arc<Gate>, accepted: Accepted) {
     match accepted {
         Accepted::Tcp(stream, peer) => {
+            let Ok(stream) = TcpStream::from_std(stream) else { return };
             let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
             if let Err(why) = serve_tls(&gate, stream, peer).await {
                 gate.refused(peer.ip(), why);
             }
         }
         Accepted::Unix(stream, identity) => {
+            let Ok(stream) = UnixStream::from_std(stream) else { return };
             let peer = SocketAddr::from(([0, 0, 0, 0], 0));
             let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
             let credential = Credential::Socket { identity, uid };
