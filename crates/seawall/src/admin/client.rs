@@ -2,6 +2,7 @@
 //! the state directly, under the same lock a gate holds; never beside a running gate.
 
 use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use http_body_util::{BodyExt, Full};
@@ -23,11 +24,14 @@ use crate::state::{self, Lock, Store};
 /// # Errors
 /// What the gate refused; that no gate runs; or that one runs and its socket does not answer.
 pub fn call(context: &Context, call: &Call) -> Result<Answer, Error> {
-    let config = config::load_for_command(context)?;
-    ask(&config, call)?.ok_or_else(|| {
-        Error::failed("no gate is running here")
-            .hint("start it with `seawall up`, or `systemctl start seawall`")
-    })
+    let config = config::load_for_command(context);
+    match ask(&socket(&config, context), call)? {
+        Some(answer) => Ok(answer),
+        None => Err(config.err().unwrap_or_else(|| {
+            Error::failed("no gate is running here")
+                .hint("start it with `seawall up`, or `systemctl start seawall`")
+        })),
+    }
 }
 
 /// Asks the running gate to answer or change something about identities, or does it here when
@@ -36,11 +40,11 @@ pub fn call(context: &Context, call: &Call) -> Result<Answer, Error> {
 /// # Errors
 /// What was refused, or what keeps the state from being used.
 pub fn state_call(context: &Context, call: StateCall) -> Result<Reply, Error> {
-    let config = config::load_for_command(context)?;
-    match ask(&config, &Call::State(call.clone()))? {
+    let config = config::load_for_command(context);
+    match ask(&socket(&config, context), &Call::State(call.clone()))? {
         Some(Answer::State(reply)) => Ok(*reply),
         Some(_) => Err(unexpected()),
-        None => locally(context, &config, call),
+        None => locally(context, &config?, call),
     }
 }
 
@@ -50,9 +54,18 @@ pub fn unexpected() -> Error {
         .hint("command and gate may be of different versions: restart the gate")
 }
 
+/// Where the gate's admin socket is. A file that does not hold by itself is no reason not to
+/// reach a gate that runs: its flags may complete it, or somebody is in the middle of an edit
+/// while a revocation cannot wait.
+fn socket(config: &Result<Config, Error>, context: &Context) -> PathBuf {
+    match config {
+        Ok(config) => config.admin.socket.clone(),
+        Err(_) => context.state_dir.join(config::ADMIN_SOCKET),
+    }
+}
+
 /// `None` when nobody listens on the admin socket.
-fn ask(config: &Config, call: &Call) -> Result<Option<Answer>, Error> {
-    let socket = &config.admin.socket;
+fn ask(socket: &Path, call: &Call) -> Result<Option<Answer>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

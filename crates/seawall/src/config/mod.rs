@@ -196,6 +196,9 @@ pub struct Audit {
     pub anchor: Vec<String>,
 }
 
+/// Name of the admin socket in the state folder, where the configuration says nothing else.
+pub const ADMIN_SOCKET: &str = "admin.sock";
+
 /// The admin socket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admin {

@@ -122,7 +122,9 @@ impl ByHand {
             .collect();
         fs::write(self.dir.path().join("index.txt"), index.concat()).unwrap();
         let ca = "[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\ndefault_md = sha256\n\
-                  default_crl_days = 1\n";
+                  default_crl_days = 1\ncrlnumber = crlnumber\ncrl_extensions = e\n\
+                  [e]\nauthorityKeyIdentifier = keyid\n";
+        fs::write(self.dir.path().join("crlnumber"), "01\n").unwrap();
         fs::write(self.dir.path().join("ca.cnf"), ca).unwrap();
         let out = ["-keyfile", "ca-key.pem", "-cert", "ca.pem", "-out", "crl.pem"];
         self.openssl(&[&["ca", "-config", "ca.cnf", "-gencrl"][..], &out[..]].concat());

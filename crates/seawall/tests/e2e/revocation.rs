@@ -176,3 +176,14 @@ fn two_clients_at_once_do_not_disturb_each_other() {
         running.wait().ok();
     }
 }
+
+#[test]
+fn a_configuration_in_the_middle_of_an_edit_does_not_keep_a_revocation_from_the_gate() {
+    let gate = Gate::up(&Engine::shared().socket());
+    let alice = gate.docker_as("alice", "viewer");
+    alice.run(["ps"]).ok();
+    let config = std::fs::read_to_string(gate.config()).unwrap();
+    std::fs::write(gate.config(), format!("listen = [\n{config}")).unwrap();
+    gate.run(["revoke", "alice"]).ok();
+    alice.run(["ps"]).fails();
+}
