@@ -468,7 +468,7 @@ mod tests {
     const FOREVER: &str = "SEAWALL_TEST_INSTALLS_FOREVER";
 
     #[test]
-    #[ignore = "the child of the test below"]
+    #[ignore = "run by a_kill_at_any_moment_leaves_a_certificate_and_the_key_that_fits_it"]
     fn installs_forever() {
         let Some(dir) = std::env::var_os(FOREVER) else { return };
         let [place, _] = places(Path::new(&dir));
