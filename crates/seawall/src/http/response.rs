@@ -96,8 +96,12 @@ pub fn translate(
     let (Some(status), Some(version)) = (parsed.code, parsed.version) else {
         return Err(NotRelayed::Malformed);
     };
-    let fields = Fields::read(parsed.headers)?;
+    let mut fields = Fields::read(parsed.headers)?;
     let then = then(status, version, &fields, asked)?;
+    if status == 204 {
+        // Some clients would wait for such a body (RFC 9110 section 8.6).
+        fields.length = None;
+    }
     let start = out.len();
     match &then {
         Then::Interim if status == 100 && asked.expect_continue => super::write::go_on(out),
@@ -321,6 +325,12 @@ mod tests {
         assert_eq!(out, "HTTP/1.1 200 OK\nApi-Version: 1.41\nContent-Length: 7\n\n");
         let body = Body::new(Framing::Length(7));
         assert_eq!(then, Then::Body { body, keep_alive: true, connection: Connection::Keep });
+    }
+
+    #[test]
+    fn a_reply_that_has_no_body_states_no_length_of_one() {
+        let (out, _) = check(GET, "HTTP/1.1 204 No Content\r\nContent-Length: 5").unwrap();
+        assert_eq!(out, "HTTP/1.1 204 No Content\n\n");
     }
 
     #[test]
