@@ -268,3 +268,48 @@ fn client_config(ca: &Path, cert: &Path, key: &Path) -> Result<ClientConfig, Unu
 
 /// Bytes read from a TLS upstream's socket at once: a few TLS records (RFC 8446 section 5.1).
 const TLS_READ_AHEAD: usize = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::{Ca, Key};
+
+    #[tokio::test]
+    async fn an_engine_that_never_answers_the_handshake_hits_the_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = std::time::SystemTime::now();
+        let (ca, key) = (Ca::create("test", now).unwrap(), Key::generate().unwrap());
+        let day = Duration::from_secs(86_400);
+        let cert = ca.issue_client(&key.public(), ("1", "gate"), day, now).unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            path
+        };
+        // Connections wait in its backlog, and nobody takes them.
+        let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let upstream = Upstream::Tls {
+            address: silent.local_addr().unwrap().to_string(),
+            server_name: "localhost".to_owned(),
+            ca: file("ca.pem", ca.pem()),
+            cert: file("cert.pem", &cert.pem),
+            key: file("key.pem", &key.to_pem()),
+        };
+        let engine = Engine::new(&upstream, Duration::from_millis(50)).unwrap();
+        let unreachable = engine.dial().await.unwrap_err();
+        assert_eq!(unreachable.limit, Some(Limit::ConnectEngine));
+        assert_eq!(unreachable.why, "no connection within 0.05 s");
+    }
+
+    #[tokio::test]
+    async fn an_engine_that_is_not_there_is_named_with_the_reason() {
+        let engine =
+            Engine::new(&Upstream::Unix("/nowhere/docker.sock".into()), Duration::from_secs(1));
+        let unreachable = engine.unwrap().dial().await.unwrap_err();
+        assert_eq!(unreachable.limit, None);
+        assert_eq!(
+            unreachable.to_string(),
+            "the Docker engine at unix:///nowhere/docker.sock does not answer (no such socket)"
+        );
+    }
+}
