@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::OutsideCertificate;
+use crate::pki::sha256;
 
 /// SHA-256 of the DER: names one certificate.
 pub(super) fn fingerprint(leaf: &CertificateDer<'_>) -> [u8; 32] {
@@ -69,10 +69,4 @@ pub(super) fn outside(
 
 fn time(seconds: i64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
-}
-
-fn sha256(bytes: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest(&SHA256, bytes).as_ref());
-    hash
 }
