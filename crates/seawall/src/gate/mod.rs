@@ -179,6 +179,8 @@ impl Gate {
     /// Notes the time, and renews the gate's own certificate when its time has come.
     fn upkeep(&self) -> Result<(), Error> {
         let mut store = self.store();
+        // What it answers is for whoever would issue something, and for `status`.
+        store.clock_behind(SystemTime::now())?;
         let before = self.snapshot.load_full();
         let snapshot = Snapshot::build(&mut store, before.config.clone())?;
         if snapshot.shown == before.shown {
@@ -219,5 +221,39 @@ pub const NOT_GRANTED_ANY_MORE: &str = "its roles no longer grant what it was do
 impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gate").field("listeners", &self.listeners).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli::Context;
+    use crate::config::{Overrides, interpret};
+    use crate::state::Lock;
+
+    #[test]
+    fn upkeep_notes_the_time_so_that_a_clock_set_back_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let context = Context {
+            config_file: dir.path().join("seawall.toml"),
+            state_dir: dir.path().join("state"),
+            json: false,
+        };
+        let config = interpret("", &context, &Overrides::default()).unwrap();
+        let now = SystemTime::now();
+        let mut store = Store::create(Lock::take(&context.state_dir).unwrap()).unwrap();
+        // Nothing is issued after the first day.
+        let set_up =
+            StateCall::SetUp { host: "gate".to_owned(), hostnames: config.tls.hostnames.clone() };
+        state::execute(&mut store, set_up, now - Duration::from_secs(86_400)).unwrap();
+        let snapshot = Snapshot::build(&mut store, Arc::new(config.clone())).unwrap();
+        let trail = Trail::open(&config.audit, &context.state_dir).unwrap();
+        let gate = Gate::new(snapshot, store, trail, Vec::new());
+
+        gate.upkeep().unwrap();
+        let set_back = now - Duration::from_secs(600);
+        assert!(gate.store().clock_behind(set_back).unwrap().is_some());
     }
 }
