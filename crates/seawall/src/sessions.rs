@@ -36,7 +36,6 @@ pub struct Session {
 struct State {
     authority: Arc<Authority>,
     doing: Option<Doing>,
-    why_cut: Option<String>,
     requests: u64,
 }
 
@@ -62,7 +61,7 @@ impl Session {
             cut: CancellationToken::new(),
             received: AtomicU64::new(0),
             sent: AtomicU64::new(0),
-            state: Mutex::new(State { authority, doing: None, why_cut: None, requests: 0 }),
+            state: Mutex::new(State { authority, doing: None, requests: 0 }),
         }
     }
 
@@ -89,15 +88,14 @@ impl Session {
         (state.doing.clone(), state.requests)
     }
 
-    /// Ends the session now; the first reason stands.
+    /// Ends the session now; the first reason is logged.
     pub fn end(&self, why: &str) {
-        self.state().why_cut.get_or_insert_with(|| why.to_owned());
+        if !self.cut.is_cancelled() {
+            let authority = self.authority();
+            let identity = authority.subject.name.escape_debug();
+            tracing::info!(session = %format_args!("{:012x}", self.id), %identity, why, "cut");
+        }
         self.cut.cancel();
-    }
-
-    /// Why it was cut, if it was.
-    pub fn why_cut(&self) -> Option<String> {
-        self.state().why_cut.clone()
     }
 
     /// Adds to the byte counts.
