@@ -1,13 +1,11 @@
 //! What a client's certificate says of itself, read after its chain was verified.
 
-use std::time::{Duration, SystemTime};
-
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::OutsideCertificate;
-use crate::pki::sha256;
+use crate::pki::{moment, sha256};
 
 /// SHA-256 of the DER: names one certificate.
 pub(super) fn fingerprint(leaf: &CertificateDer<'_>) -> [u8; 32] {
@@ -62,11 +60,7 @@ pub(super) fn outside(
         spki: sha256(certificate.public_key().raw),
         serial: certificate.raw_serial().to_vec(),
         fingerprint: sha256(leaf),
-        not_after: time(certificate.validity().not_after.timestamp()),
+        not_after: moment(certificate.validity().not_after),
         chain: chain.iter().map(|held| held.clone().into_owned()).collect(),
     })
-}
-
-fn time(seconds: i64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(u64::try_from(seconds).unwrap_or(0))
 }

@@ -123,7 +123,8 @@ fn shown(name: &X509Name<'_>) -> String {
     name.to_string().escape_debug().take(SHOWN).collect()
 }
 
-fn moment(at: ASN1Time) -> SystemTime {
+/// A certificate's time as the system's.
+pub(crate) fn moment(at: ASN1Time) -> SystemTime {
     let seconds = at.timestamp();
     let distance = Duration::from_secs(seconds.unsigned_abs());
     if seconds < 0 {

@@ -17,6 +17,7 @@ mod key;
 use std::time::{Duration, SystemTime};
 
 pub use ca::{Ca, Issued};
+pub(crate) use certificate::moment;
 pub use certificate::{Facts, colons, sha256};
 pub use crl::{Crl, Reason, RevokedSerial};
 pub use key::{Key, PublicKey};
