@@ -3,7 +3,7 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, Instant, SystemTime};
 
 use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
@@ -18,6 +18,9 @@ use crate::cli::report::{Doing, Error};
 use crate::config::{self, Config};
 use crate::state::call::{Reply, StateCall};
 use crate::state::{self, Lock, Store};
+
+/// How long a state that somebody else holds, with no gate answering, is waited for.
+const BUSY: Duration = Duration::from_secs(5);
 
 /// Asks the running gate.
 ///
@@ -41,11 +44,22 @@ pub fn call(context: &Context, call: &Call) -> Result<Answer, Error> {
 /// What was refused, or what keeps the state from being used.
 pub fn state_call(context: &Context, call: StateCall) -> Result<Reply, Error> {
     let config = config::load_for_command(context);
-    match ask(&socket(&config, context), &Call::State(call.clone()))? {
-        Some(Answer::State(reply)) => Ok(*reply),
-        Some(_) => Err(unexpected()),
-        None => locally(context, &config?, call),
-    }
+    let socket = socket(&config, context);
+    let asked = Call::State(call.clone());
+    let began = Instant::now();
+    let lock = loop {
+        match ask(&socket, &asked)? {
+            Some(Answer::State(reply)) => return Ok(*reply),
+            Some(_) => return Err(unexpected()),
+            None => {}
+        }
+        match Lock::take(&context.state_dir) {
+            // Another command, which is soon done, or a gate that is about to answer.
+            Err(state::Error::Busy(_)) if began.elapsed() < BUSY => {}
+            taken => break taken,
+        }
+    };
+    locally(context, &config?, call, lock?)
 }
 
 /// The gate answered something else than was asked.
@@ -106,8 +120,12 @@ fn ask(socket: &Path, call: &Call) -> Result<Option<Answer>, Error> {
 }
 
 /// Works on the state under the lock a gate would hold, and records it as the gate would.
-fn locally(context: &Context, config: &Config, call: StateCall) -> Result<Reply, Error> {
-    let lock = Lock::take(&context.state_dir)?;
+fn locally(
+    context: &Context,
+    config: &Config,
+    call: StateCall,
+    lock: Lock,
+) -> Result<Reply, Error> {
     let mut store = match call {
         StateCall::SetUp { .. } => Store::create(lock)?,
         _ => Store::open(lock)?,

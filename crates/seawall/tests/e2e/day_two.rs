@@ -211,6 +211,20 @@ fn a_rotated_ca_lets_everybody_renew_before_the_old_one_ends() {
 }
 
 #[test]
+fn a_command_waits_for_whoever_has_the_state_for_a_moment() {
+    let gate = Gate::up(&Engine::shared().socket());
+    gate.signal(Signal::SIGTERM);
+    gate.wait();
+    // Somebody who has the state and answers no command: another command, or a gate that starts.
+    let mut holder = Command::new("flock");
+    holder.arg(gate.home().join("state/lock")).args(["sh", "-c", "echo held; exec sleep 2"]);
+    let holder = Running::start(holder);
+    holder.stdout.wait_for("held");
+    gate.run(["identity", "list"]).ok();
+    holder.wait().ok();
+}
+
+#[test]
 fn a_restored_backup_revives_nobody() {
     let gate = Gate::up(&Engine::shared().socket());
     let alice = gate.credentials("alice", "viewer");
