@@ -18,3 +18,6 @@ pub mod operation;
 // 5 judge: what the identity's roles say to it
 pub mod policy;
 pub mod verdict;
+
+// Beside the way of a request: is the engine exposed past the gate
+pub mod exposure;

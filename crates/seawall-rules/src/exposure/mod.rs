@@ -1,0 +1,103 @@
+//! Whether a Docker daemon is exposed or badly secured, and what to type to close it.
+//!
+//! What was gathered from a host, a folder or an address is judged against a closed
+//! list of checks ([`catalogue`]); what comes out is a [`Report`]: findings, what could not be
+//! looked at, and what was looked at and is in order. Nothing that could not be read passes.
+
+pub mod catalogue;
+mod report;
+
+pub use report::{Evidence, Finding, Place, Report, State, Unknown};
+
+use std::fmt;
+
+/// How bad a finding is, as weighed by what is bound, how it authenticates and what the firewall
+/// does together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Worth knowing; nothing is wrong.
+    Info,
+    /// Hygiene.
+    Low,
+    /// Weakens a layer of defence.
+    Medium,
+    /// Root by a weak path, or in one further step.
+    High,
+    /// Root for whoever can reach it.
+    Critical,
+}
+
+impl Severity {
+    /// Every severity, the mildest first.
+    pub const ALL: &'static [Self] =
+        &[Self::Info, Self::Low, Self::Medium, Self::High, Self::Critical];
+
+    /// Its name in options and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+
+    /// The severity of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|severity| severity.as_str() == name)
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// What a check looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// A host or a folder, from the inside.
+    Host,
+    /// An address, from the outside.
+    Address,
+}
+
+/// One thing that is looked at, under an id that is stable.
+#[derive(Debug)]
+pub struct Check {
+    /// `NET-001`; never reused for something else.
+    pub id: &'static str,
+    /// Where it looks.
+    pub scope: Scope,
+    /// The worst it can weigh.
+    pub severity: Severity,
+    /// What is wrong when it finds something: one clause.
+    pub title: &'static str,
+    /// Why that matters: a sentence or two.
+    pub why: &'static str,
+    /// The command or edit that closes it, with `{name}` where a finding puts its own values.
+    pub remedy: &'static str,
+    /// Recommendations of the CIS Docker Benchmark 1.6.0 on the same matter.
+    pub cis: &'static [&'static str],
+    /// Where to read on.
+    pub reference: &'static str,
+}
+
+impl Check {
+    /// The remedy with `values` in place of their names.
+    pub fn remedy_with(&self, values: &[(&str, &str)]) -> String {
+        values.iter().fold(self.remedy.to_owned(), |text, (name, value)| {
+            text.replace(&format!("{{{name}}}"), value)
+        })
+    }
+}
+
+impl PartialEq for Check {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Check {}
