@@ -13,6 +13,7 @@ mod entering;
 mod images;
 mod limits;
 mod looking;
+mod networks;
 mod objects;
 mod refusals;
 mod registry;

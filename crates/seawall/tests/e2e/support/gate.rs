@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, Once, OnceLock, PoisonError, mpsc};
@@ -14,6 +15,7 @@ use nix::unistd::Pid;
 
 use super::client::Docker;
 use super::engine::{Engine, tail};
+use super::netns::Host;
 use super::process::{Done, Running};
 use super::raw::Connection;
 use super::wait::{SHORT, until};
@@ -25,6 +27,8 @@ pub(crate) struct Gate {
     /// What `seawall` is run with to serve.
     serve: Vec<String>,
     process: Mutex<Option<Child>>,
+    /// The network it is in; none is that of the tests.
+    network: Option<PathBuf>,
     _dir: tempfile::TempDir,
 }
 
@@ -63,15 +67,34 @@ impl Gate {
     }
 
     fn prepared_in(temp: tempfile::TempDir, upstream: &Path, config: &str, args: &[&str]) -> Self {
+        Self::prepared_at(temp, free_address(), upstream, config, args)
+    }
+
+    /// A gate on port 2376 of every address of `host`, running.
+    pub(crate) fn up_on(host: &Host, upstream: &Path, config: &str) -> Self {
+        let dir = tempfile::Builder::new().prefix("seawall-gate-").tempdir().unwrap();
+        let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 2376));
+        let mut gate = Self::prepared_at(dir, everywhere, upstream, config, &["up", "--yes"]);
+        gate.network = Some(host.namespace());
+        gate.start();
+        gate
+    }
+
+    fn prepared_at(
+        temp: tempfile::TempDir,
+        address: SocketAddr,
+        upstream: &Path,
+        config: &str,
+        args: &[&str],
+    ) -> Self {
         let dir = temp.path().to_owned();
-        let address = free_address();
         let own = format!(
             "listen = [\"tcp://{address}\"]\nupstream = \"unix://{}\"\n{config}\n",
             upstream.display()
         );
         fs::write(dir.join("seawall.toml"), own).unwrap();
         let serve = args.iter().map(|arg| arg.replace("ADDRESS", &address.to_string())).collect();
-        Self { dir, address, serve, process: Mutex::new(None), _dir: temp }
+        Self { dir, address, serve, process: Mutex::new(None), network: None, _dir: temp }
     }
 
     /// Starts it and waits until it takes connections.
@@ -81,7 +104,11 @@ impl Gate {
         let seawall = self.command(&self.serve);
         // `setpriv` becomes the gate, and makes the kernel kill it when the tests are gone.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(seawall.get_program()).args(seawall.get_args());
+        command.args(["--pdeathsig", "KILL"]);
+        if let Some(network) = &self.network {
+            command.arg("nsenter").arg(format!("--net={}", network.display()));
+        }
+        command.arg(seawall.get_program()).args(seawall.get_args());
         for (name, value) in seawall.get_envs() {
             match value {
                 Some(value) => command.env(name, value),
@@ -98,7 +125,11 @@ impl Gate {
             || {
                 let ended = child.try_wait().unwrap();
                 assert!(ended.is_none(), "{}", tail("the gate ended; it said", &self.log()));
-                TcpStream::connect(self.address).is_ok()
+                // In a network of its own it is asked by its socket for commands.
+                match self.network {
+                    None => TcpStream::connect(self.address).is_ok(),
+                    Some(_) => UnixStream::connect(self.admin_socket()).is_ok(),
+                }
             },
         );
     }
