@@ -32,16 +32,25 @@ pub struct Metrics {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named as the keys of `[limits]`")]
 pub enum Limit {
+    Answer,
     BodyBytes,
+    CertificatesPerHour,
     ConnectEngine,
     Connections,
     ConnectionsPerAddress,
     ConnectionsPerIdentity,
     Drain,
+    Enrolment,
+    EnrolmentBytes,
+    EnrolmentFailures,
+    EnrolmentFailuresPerAddress,
     Handshake,
     HeaderBytes,
     Headers,
     Idle,
+    InvitationAttempts,
+    Linger,
+    MetricsConnections,
     RequestHead,
 }
 
@@ -68,17 +77,26 @@ pub struct Totals {
     pub refused_connections: u64,
 }
 
-const LIMITS: [(Limit, &str); 11] = [
+const LIMITS: [(Limit, &str); 20] = [
+    (Limit::Answer, "answer"),
     (Limit::BodyBytes, "body_bytes"),
+    (Limit::CertificatesPerHour, "certificates_per_hour"),
     (Limit::ConnectEngine, "connect_engine"),
     (Limit::Connections, "connections"),
     (Limit::ConnectionsPerAddress, "connections_per_address"),
     (Limit::ConnectionsPerIdentity, "connections_per_identity"),
     (Limit::Drain, "drain"),
+    (Limit::Enrolment, "enrolment"),
+    (Limit::EnrolmentBytes, "enrolment_bytes"),
+    (Limit::EnrolmentFailures, "enrolment_failures"),
+    (Limit::EnrolmentFailuresPerAddress, "enrolment_failures_per_address"),
     (Limit::Handshake, "handshake"),
     (Limit::HeaderBytes, "header_bytes"),
     (Limit::Headers, "headers"),
     (Limit::Idle, "idle"),
+    (Limit::InvitationAttempts, "invitation_attempts"),
+    (Limit::Linger, "linger"),
+    (Limit::MetricsConnections, "metrics_connections"),
     (Limit::RequestHead, "request_head"),
 ];
 
@@ -333,4 +351,18 @@ fn seconds(duration: Duration) -> String {
 
 fn since_epoch(at: SystemTime) -> String {
     at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::KEYS;
+
+    #[test]
+    fn every_limit_has_its_key_and_its_metric() {
+        let mut keys: Vec<_> =
+            KEYS.iter().filter_map(|key| key.name.strip_prefix("limits.")).collect();
+        keys.sort_unstable();
+        assert_eq!(LIMITS.map(|(_, name)| name).as_slice(), keys);
+    }
 }

@@ -72,7 +72,7 @@ where
         drop(account);
         match after {
             After::Next => {}
-            After::Close => return linger(&mut client).await,
+            After::Close => return linger(gate, &mut client).await,
             After::Drop => return,
         }
     }

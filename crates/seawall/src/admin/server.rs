@@ -23,9 +23,13 @@ use super::{Answer, Call, status};
 use crate::cli::report::{Doing, Error};
 use crate::config;
 use crate::gate::Gate;
+use crate::metrics::Limit;
 
 /// Larger than any CSR or list of networks, small enough to hold.
 const MAX_CALL_BYTES: usize = 256 * 1024;
+
+/// For a request of the metrics and its answer.
+const METRICS_TIME: Duration = Duration::from_secs(10);
 
 /// The admin socket, and the listener for metrics where one is configured.
 #[derive(Debug)]
@@ -84,6 +88,8 @@ pub async fn serve(gate: Arc<Gate>, admin: Admin, stop: CancellationToken) {
         Some(listener) => listener.accept().await,
         None => std::future::pending().await,
     };
+    // Held by each connection for metrics.
+    let places = Arc::new(());
     loop {
         tokio::select! {
             () = stop.cancelled() => break,
@@ -100,7 +106,18 @@ pub async fn serve(gate: Arc<Gate>, admin: Admin, stop: CancellationToken) {
                     breathe().await;
                     continue;
                 };
-                tokio::spawn(connection(gate.clone(), stream, Offers::MetricsOnly));
+                let most = gate.snapshot.load().config.limits.metrics_connections;
+                if Arc::strong_count(&places) > most {
+                    gate.metrics.limit_hit(Limit::MetricsConnections);
+                    continue;
+                }
+                let (gate, place) = (gate.clone(), places.clone());
+                tokio::spawn(async move {
+                    // Whoever does not take the page in time was not told, and is not waited for.
+                    let answered = connection(gate, stream, Offers::MetricsOnly);
+                    let _ = tokio::time::timeout(METRICS_TIME, answered).await;
+                    drop(place);
+                });
             }
         }
     }
@@ -129,6 +146,7 @@ where
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(Duration::from_secs(10))
+        .keep_alive(offers == Offers::Everything)
         .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = served.await {
         tracing::debug!(%error, "admin connection ended");

@@ -248,6 +248,21 @@ pub(crate) const KEYS: &[Key] = &[
             is no stream. `logs -f`, `events`, `attach` may be silent for ever.",
     },
     Key {
+        name: "limits.answer",
+        kind: Kind::Duration(SECOND, HOUR),
+        default: Some(r#""10s""#),
+        example: "",
+        meaning: "Time for a client to take what the gate itself answers, such as a denial, and \
+            to send the rest of a small body that is not wanted any more.",
+    },
+    Key {
+        name: "limits.linger",
+        kind: Kind::Duration(SECOND, MINUTE),
+        default: Some(r#""3s""#),
+        example: "",
+        meaning: "Time for a client to close its side, once the gate has closed its own.",
+    },
+    Key {
         name: "limits.connect_engine",
         kind: Kind::Duration(SECOND, HOUR),
         default: Some(r#""10s""#),
@@ -260,6 +275,59 @@ pub(crate) const KEYS: &[Key] = &[
         default: Some(r#""30s""#),
         example: "",
         meaning: "Time that open requests have to end after SIGTERM.",
+    },
+    Key {
+        name: "limits.enrolment",
+        kind: Kind::Duration(SECOND, HOUR),
+        default: Some(r#""15s""#),
+        example: "",
+        meaning: "Time to spend an invitation or to renew a certificate, after the handshake.",
+    },
+    Key {
+        name: "limits.enrolment_bytes",
+        kind: Kind::Size(8 << 10, 1 << 20),
+        default: Some(r#""64KiB""#),
+        example: "",
+        meaning: "Bytes of a request for a certificate: of its head, and of its body.",
+    },
+    Key {
+        name: "limits.enrolment_failures",
+        kind: Kind::Count(1, 1_000_000),
+        default: Some("200"),
+        example: "",
+        meaning: "Enrolments that may fail before the next may be tried, over all addresses; \
+            after them, one a second.",
+    },
+    Key {
+        name: "limits.enrolment_failures_per_address",
+        kind: Kind::Count(1, 1_000_000),
+        default: Some("10"),
+        example: "",
+        meaning: "The same from one IPv4 address or one IPv6 /64; after them, one in 30 s.",
+    },
+    Key {
+        name: "limits.invitation_attempts",
+        kind: Kind::Count(1, 1000),
+        default: Some("10"),
+        example: "",
+        meaning: "How often one invitation may be tried. Its own key may come again until it \
+            expires, if the answer was lost.",
+    },
+    Key {
+        name: "limits.certificates_per_hour",
+        kind: Kind::Count(1, 1000),
+        default: Some("20"),
+        example: "",
+        meaning: "Certificates that one identity may be given by renewal within an hour, \
+            however many machines share it.",
+    },
+    Key {
+        name: "limits.metrics_connections",
+        kind: Kind::Count(1, 10_000),
+        default: Some("16"),
+        example: "",
+        meaning: "Connections to `admin.unsafe_metrics` at one time. Each is for one request and \
+            10 s.",
     },
     Key {
         name: "audit.dir",

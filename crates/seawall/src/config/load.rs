@@ -15,7 +15,9 @@ use seawall_rules::target::ApiVersion;
 use super::file::{Reader, Typed};
 use super::listen::Unusable;
 use super::overrides::Overrides;
-use super::{Admin, Audit, Config, Limits, OnFailure, OutsideTls, Source, Sync, Tls};
+use super::{
+    Admin, Audit, Config, EnrolmentLimits, Limits, OnFailure, OutsideTls, Source, Sync, Tls,
+};
 use crate::cli::report::Error;
 use crate::cli::{self, Context};
 
@@ -286,8 +288,20 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
         handshake: reader.duration("limits.handshake"),
         request_head: reader.duration("limits.request_head"),
         idle: reader.duration("limits.idle"),
+        answer: reader.duration("limits.answer"),
+        linger: reader.duration("limits.linger"),
         connect_engine: reader.duration("limits.connect_engine"),
         drain: reader.duration("limits.drain"),
+        enrolment: EnrolmentLimits {
+            time: reader.duration("limits.enrolment"),
+            bytes: bounded(reader.size("limits.enrolment_bytes")),
+            failures: reader.count("limits.enrolment_failures"),
+            failures_per_address: reader.count("limits.enrolment_failures_per_address"),
+            invitation_attempts: u32::try_from(reader.count("limits.invitation_attempts"))
+                .unwrap_or(u32::MAX),
+            certificates_per_hour: reader.count("limits.certificates_per_hour"),
+        },
+        metrics_connections: reader.count("limits.metrics_connections"),
     }
 }
 

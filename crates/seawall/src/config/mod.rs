@@ -157,8 +157,31 @@ pub struct Limits {
     pub request_head: Duration,
     /// Between requests on a kept-alive connection, and for a stalled non-stream exchange.
     pub idle: Duration,
+    /// For a client to take the gate's own answer, and to end a small body.
+    pub answer: Duration,
+    /// For a client to close when the gate has.
+    pub linger: Duration,
     pub connect_engine: Duration,
     pub drain: Duration,
+    pub enrolment: EnrolmentLimits,
+    pub metrics_connections: usize,
+}
+
+/// The part of [`Limits`] that binds whoever asks for a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnrolmentLimits {
+    /// For a whole visit, after its handshake.
+    pub time: Duration,
+    /// Of the request's head, and of its body.
+    pub bytes: usize,
+    /// In a row, over all addresses.
+    pub failures: usize,
+    /// In a row, from one address.
+    pub failures_per_address: usize,
+    /// Of one invitation, right or wrong.
+    pub invitation_attempts: u32,
+    /// To one identity, by renewal.
+    pub certificates_per_hour: usize,
 }
 
 /// What happens when a record cannot be written.

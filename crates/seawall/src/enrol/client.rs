@@ -202,7 +202,7 @@ pub(super) async fn ask(
         let answered = async {
             let reply = sender.send_request(request).await.map_err(talk)?;
             let status = reply.status();
-            let body = Limited::new(reply.into_body(), wire::MAX_BODY).collect().await;
+            let body = Limited::new(reply.into_body(), wire::MAX_ANSWER).collect().await;
             let body = body.map_err(|error| match error.downcast::<hyper::Error>() {
                 Ok(error) => explain_hyper(address, *error),
                 Err(_) => Failure::Answer,

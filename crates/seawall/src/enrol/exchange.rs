@@ -21,7 +21,8 @@ use super::wire::{Code, Grant};
 use crate::audit::CannotRecord;
 use crate::authenticate::identities::Identities;
 use crate::authenticate::tls::{Door, Doors, Material};
-use crate::config;
+use crate::config::{self, EnrolmentLimits};
+use crate::metrics::Limit;
 use crate::pki::{Ca, Facts, Key, Reason};
 use crate::state::{Identity, IdentityId, Kind, Lock, Store};
 
@@ -37,6 +38,8 @@ struct Gate {
     events: Mutex<Vec<String>>,
     strangers: Mutex<Vec<IpAddr>>,
     record: Mutex<Result<(), ()>>,
+    limits: EnrolmentLimits,
+    hits: Mutex<Vec<Limit>>,
     aged: Vec<Credentials>,
     _dir: tempfile::TempDir,
 }
@@ -85,6 +88,15 @@ impl Gate {
             events: Mutex::default(),
             strangers: Mutex::default(),
             record: Mutex::new(Ok(())),
+            limits: EnrolmentLimits {
+                time: Duration::from_secs(15),
+                bytes: 64 * 1024,
+                failures: 200,
+                failures_per_address: 10,
+                invitation_attempts: 10,
+                certificates_per_hour: 20,
+            },
+            hits: Mutex::default(),
             aged,
             _dir: dir,
         })
@@ -144,12 +156,24 @@ impl Gate {
         (address, fates)
     }
 
+    fn hits(&self) -> Vec<Limit> {
+        std::mem::take(&mut self.hits.lock().unwrap())
+    }
+
     fn events(&self) -> Vec<String> {
         std::mem::take(&mut self.events.lock().unwrap())
     }
 }
 
 impl Desk for Gate {
+    fn limits(&self) -> EnrolmentLimits {
+        self.limits
+    }
+
+    fn limit_hit(&self, limit: Limit) {
+        self.hits.lock().unwrap().push(limit);
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
         self.store.lock().unwrap()
     }
@@ -233,7 +257,7 @@ async fn every_bad_invitation_is_refused_alike_and_recorded_for_what_it_is() {
         gate.store().revoke_invitation(&invited.id, now).unwrap();
     }
     let used = gate.invite(address);
-    gate.store().use_invitation(&used.secret.hash(), &[0; 32], now).unwrap();
+    gate.store().use_invitation(&used.secret.hash(), &[0; 32], 10, now).unwrap();
     for (invitation, recorded) in [
         (expired, "enrol.refused: the invitation has expired"),
         (revoked, "enrol.refused: the invitation is revoked"),
@@ -364,6 +388,7 @@ async fn an_old_certificate_cannot_fill_the_store() {
     }
     assert_eq!(refusal(client::renew(&address, &gate.aged[0], &key).await).0, Code::Busy);
     assert_eq!(gate.issued(), 21);
+    assert_eq!(gate.hits(), [Limit::CertificatesPerHour]);
 }
 
 #[tokio::test]
@@ -417,8 +442,10 @@ async fn who_fails_too_often_is_not_heard_for_a_while() {
     for _ in 0..10 {
         assert_eq!(refusal(client::join(&bad, &new_key()).await).0, Code::Invitation);
     }
+    assert_eq!(gate.hits(), []);
     assert_eq!(refusal(client::join(&bad, &new_key()).await).0, Code::Busy);
     assert_eq!(refusal(client::join(&good, &new_key()).await).0, Code::Busy);
+    assert_eq!(gate.hits(), [Limit::EnrolmentFailuresPerAddress; 2]);
 }
 
 #[tokio::test]
@@ -442,6 +469,7 @@ async fn what_is_not_a_request_of_ours_is_refused() {
         let refused = client::ask(tls, &invitation.address, path, &body).await;
         assert_eq!(refusal(refused).0, Code::Request, "{path} {body:.60}");
     }
+    assert_eq!(gate.hits(), [Limit::EnrolmentBytes], "of the last one");
     // None of them has spent the invitation.
     client::join(&invitation, &new_key()).await.unwrap();
 }

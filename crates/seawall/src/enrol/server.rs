@@ -6,10 +6,10 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use seawall_rules::identity::Name;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,6 +19,8 @@ use super::invitation::Secret;
 use super::wire::{self, Code, Grant, Refusal, renewable_from, unix_seconds};
 use crate::audit::CannotRecord;
 use crate::authenticate::Credential;
+use crate::config::EnrolmentLimits;
+use crate::metrics::Limit;
 use crate::pki::{self, EARLY, PublicKey};
 use crate::state::notation::hex;
 use crate::state::{
@@ -27,6 +29,12 @@ use crate::state::{
 
 /// What enrolment may touch of the gate: exactly this.
 pub trait Desk: Send + Sync + 'static {
+    /// The bounds in force now.
+    fn limits(&self) -> EnrolmentLimits;
+
+    /// Counts a bound that was hit.
+    fn limit_hit(&self, limit: Limit);
+
     /// Identities, invitations and certificates.
     fn store(&self) -> MutexGuard<'_, Store>;
 
@@ -51,9 +59,9 @@ pub trait Desk: Send + Sync + 'static {
 /// Why nothing was issued. The record has it as it is; a stranger learns less.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
-    /// Too many failed attempts.
+    /// Too many failed attempts, by this limit.
     #[error("too many failed attempts; try again in a minute")]
-    Busy,
+    Busy(Limit),
     /// The certificate has expired.
     #[error("the certificate has expired")]
     CertificateExpired,
@@ -66,7 +74,7 @@ pub enum Refused {
     /// The clock is more than five minutes behind the latest time seen.
     #[error("the gate's clock is behind; nothing is issued until it is right")]
     Clock,
-    /// The invitation was tried ten times.
+    /// The invitation was tried as often as it may be.
     #[error("the invitation was tried too often")]
     InvitationExhausted,
     /// The invitation's time is over.
@@ -89,11 +97,14 @@ pub enum Refused {
     Network,
     /// An old certificate stays good for renewals until its end; whoever holds one must not
     /// fill the store.
-    #[error("the identity was given {RENEWALS} certificates within the hour; try again later")]
-    RenewedTooOften,
+    #[error("the identity was given {0} certificates within the hour; try again later")]
+    RenewedTooOften(usize),
     /// The HTTP request is not one of ours.
     #[error("{0}")]
     Request(&'static str),
+    /// The body is longer than a request for a certificate.
+    #[error("the body is too long")]
+    TooLong,
     /// Less than two thirds of the lifetime have passed.
     #[error("the certificate is renewed from two thirds of its lifetime on")]
     TooEarly {
@@ -124,20 +135,29 @@ impl Enrolment {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         D: Desk,
     {
-        let visit =
-            Arc::new(Visit { desk: desk.clone(), attempts: self.attempts.clone(), peer, present });
+        let limits = desk.limits();
+        let visit = Arc::new(Visit {
+            desk: desk.clone(),
+            attempts: self.attempts.clone(),
+            limits,
+            peer,
+            present,
+        });
         let service = hyper::service::service_fn(|request| {
             let visit = visit.clone();
             async move { Ok::<_, Infallible>(visit.answer(request).await) }
         });
         let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(TIME)
+            .header_read_timeout(None)
             .keep_alive(false)
-            .max_buf_size(wire::MAX_BODY)
+            .max_buf_size(limits.bytes)
             .serve_connection(TokioIo::new(stream), service);
-        // However it ends, whoever asked has been answered or is gone.
-        let _ = tokio::time::timeout(TIME, connection).await;
+        // Otherwise, whoever asked has been answered or is gone.
+        match tokio::time::timeout(limits.time, connection).await {
+            Err(_) => desk.limit_hit(Limit::Enrolment),
+            Ok(Err(error)) if error.is_parse_too_large() => desk.limit_hit(Limit::EnrolmentBytes),
+            Ok(_) => {}
+        }
     }
 }
 
@@ -145,13 +165,14 @@ impl Enrolment {
 struct Visit<D> {
     desk: Arc<D>,
     attempts: Arc<Attempts>,
+    limits: EnrolmentLimits,
     peer: SocketAddr,
     present: Option<Credential>,
 }
 
 impl<D: Desk> Visit<D> {
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let decided = match Asked::read(request).await {
+        let decided = match Asked::read(request, self.limits.bytes).await {
             Ok(asked) => {
                 let visit = self.clone();
                 // The store writes to the disk.
@@ -164,6 +185,9 @@ impl<D: Desk> Visit<D> {
         match decided {
             Ok(grant) => reply(StatusCode::OK, &grant),
             Err(refused) => {
+                if let Some(limit) = refused.limit() {
+                    self.desk.limit_hit(limit);
+                }
                 self.record_refusal(&refused);
                 let (status, refusal) = refused.shown();
                 reply(status, &refusal)
@@ -175,9 +199,7 @@ impl<D: Desk> Visit<D> {
         let source = self.peer.ip();
         // A failure costs an attempt, a success does not: taken first and given back, so that
         // many at once cannot all pass while none has failed yet.
-        if !self.attempts.take(source) {
-            return Err(Refused::Busy);
-        }
+        self.attempts.take(source, &self.limits).map_err(Refused::Busy)?;
         let (what, (identity, credentials)) = match asked {
             Asked::Join(join) => ("enrol.join", self.join(&join, now)?),
             Asked::Renew(renew) => ("enrol.renew", self.renew(&renew, now)?),
@@ -200,7 +222,8 @@ impl<D: Desk> Visit<D> {
         let key = PublicKey::from_request(&join.csr)?;
         let secret = Secret::parse(&join.secret).ok_or(Refused::InvitationUnknown)?;
         let mut store = self.desk.store();
-        let id = store.use_invitation(&secret.hash(), &key.spki(), now)?;
+        let attempts = self.limits.invitation_attempts;
+        let id = store.use_invitation(&secret.hash(), &key.spki(), attempts, now)?;
         let identity = store.identity_by_id(&id)?.ok_or(Refused::InvitationRevoked)?;
         self.admit(&identity)?;
         Ok((identity.name, store.issue(&id, &key, None, now)?))
@@ -232,9 +255,10 @@ impl<D: Desk> Visit<D> {
         }
         self.admit(&identity)?;
         // A certificate says that it began EARLY before it was made.
-        let recent = |held: &&Certificate| held.not_before + EARLY + RENEWALS_WITHIN > now;
-        if identity.certificates.iter().filter(recent).count() >= RENEWALS {
-            return Err(Refused::RenewedTooOften);
+        let recent = |held: &&Certificate| held.not_before + EARLY + HOUR > now;
+        let most = self.limits.certificates_per_hour;
+        if identity.certificates.iter().filter(recent).count() >= most {
+            return Err(Refused::RenewedTooOften(most));
         }
         Ok((identity.name, store.issue(&identity.id, &key, Some(serial), now)?))
     }
@@ -248,10 +272,11 @@ impl<D: Desk> Visit<D> {
         match refused {
             // Whoever has no secret of ours is counted like every other stranger, so that
             // guessing cannot fill the record.
-            Refused::Busy
+            Refused::Busy(_)
             | Refused::InvitationUnknown
             | Refused::Key(_)
             | Refused::Request(_)
+            | Refused::TooLong
             | Refused::CertificateUnknown => self.desk.count_stranger(peer.ip()),
             known => {
                 let mut detail = json!({ "reason": known.to_string(), "peer": peer.to_string() });
@@ -266,11 +291,7 @@ impl<D: Desk> Visit<D> {
     }
 }
 
-const TIME: Duration = Duration::from_secs(15);
-
-/// Certificates of one identity, however many machines share it, within [`RENEWALS_WITHIN`].
-const RENEWALS: usize = 20;
-const RENEWALS_WITHIN: Duration = Duration::from_secs(3600);
+const HOUR: Duration = Duration::from_secs(3600);
 
 enum Asked {
     Join(wire::Join),
@@ -278,7 +299,7 @@ enum Asked {
 }
 
 impl Asked {
-    async fn read(request: Request<Incoming>) -> Result<Self, Refused> {
+    async fn read(request: Request<Incoming>, most: usize) -> Result<Self, Refused> {
         let path = request.uri().path().to_owned();
         if !["/join", "/renew"].contains(&path.as_str()) {
             return Err(Refused::Request("only `/join` and `/renew` are here"));
@@ -286,8 +307,11 @@ impl Asked {
         if request.method() != Method::POST {
             return Err(Refused::Request("only `POST` is taken here"));
         }
-        let body = Limited::new(request.into_body(), wire::MAX_BODY).collect().await;
-        let body = body.map_err(|_| Refused::Request("the body is too long or incomplete"))?;
+        let body = Limited::new(request.into_body(), most).collect().await;
+        let body = body.map_err(|error| match error.is::<LengthLimitError>() {
+            true => Refused::TooLong,
+            false => Refused::Request("the body is incomplete"),
+        })?;
         let body = body.to_bytes();
         let malformed = |_| Refused::Request("the body is not the JSON that is taken here");
         if path == "/join" {
@@ -321,9 +345,20 @@ impl From<state::Error> for Refused {
 }
 
 impl Refused {
+    /// The limit that was hit, if it was one.
+    fn limit(&self) -> Option<Limit> {
+        match self {
+            Self::Busy(limit) => Some(*limit),
+            Self::InvitationExhausted => Some(Limit::InvitationAttempts),
+            Self::RenewedTooOften(_) => Some(Limit::CertificatesPerHour),
+            Self::TooLong => Some(Limit::EnrolmentBytes),
+            _ => None,
+        }
+    }
+
     fn shown(&self) -> (StatusCode, Refusal) {
         let (status, code) = match self {
-            Self::Busy | Self::RenewedTooOften => (StatusCode::TOO_MANY_REQUESTS, Code::Busy),
+            Self::Busy(_) | Self::RenewedTooOften(_) => (StatusCode::TOO_MANY_REQUESTS, Code::Busy),
             Self::CertificateExpired | Self::CertificateRevoked | Self::CertificateUnknown => {
                 (StatusCode::FORBIDDEN, Code::Certificate)
             }
@@ -334,7 +369,9 @@ impl Refused {
             | Self::InvitationUnknown
             | Self::InvitationUsed => (StatusCode::FORBIDDEN, Code::Invitation),
             Self::Network => (StatusCode::FORBIDDEN, Code::Network),
-            Self::Key(_) | Self::Request(_) => (StatusCode::BAD_REQUEST, Code::Request),
+            Self::Key(_) | Self::Request(_) | Self::TooLong => {
+                (StatusCode::BAD_REQUEST, Code::Request)
+            }
             Self::TooEarly { .. } => (StatusCode::CONFLICT, Code::TooEarly),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
         };

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime};
 use seawall_rules::identity::Name;
 use serde::{Deserialize, Serialize};
 
-/// No request or answer is longer than this, in bytes.
-pub(super) const MAX_BODY: usize = 64 * 1024;
+/// No answer is longer than this, in bytes.
+pub(super) const MAX_ANSWER: usize = 64 * 1024;
 
 /// `POST /join`.
 #[derive(Serialize, Deserialize)]

@@ -7,10 +7,20 @@ use serde_json::Value;
 
 use super::Gate;
 use crate::audit::{CannotRecord, RefusedConnection};
+use crate::config::EnrolmentLimits;
 use crate::enrol::server::Desk;
+use crate::metrics::Limit;
 use crate::state::Store;
 
 impl Desk for Gate {
+    fn limits(&self) -> EnrolmentLimits {
+        self.snapshot.load().config.limits.enrolment
+    }
+
+    fn limit_hit(&self, limit: Limit) {
+        self.metrics.limit_hit(limit);
+    }
+
     fn store(&self) -> MutexGuard<'_, Store> {
         Self::store(self)
     }

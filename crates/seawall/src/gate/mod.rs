@@ -233,27 +233,32 @@ mod tests {
     use crate::config::{Overrides, interpret};
     use crate::state::Lock;
 
-    #[test]
-    fn upkeep_notes_the_time_so_that_a_clock_set_back_is_noticed() {
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    /// A gate whose configuration is `text`, set up `ago`, and where its state is.
+    pub(super) fn gate(text: &str, ago: Duration) -> (Gate, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let context = Context {
             config_file: dir.path().join("seawall.toml"),
             state_dir: dir.path().join("state"),
             json: false,
         };
-        let config = interpret("", &context, &Overrides::default()).unwrap();
-        let now = SystemTime::now();
+        let config = interpret(text, &context, &Overrides::default()).unwrap();
         let mut store = Store::create(Lock::take(&context.state_dir).unwrap()).unwrap();
-        // Nothing is issued after the first day.
         let set_up =
             StateCall::SetUp { host: "gate".to_owned(), hostnames: config.tls.hostnames.clone() };
-        state::execute(&mut store, set_up, now - Duration::from_secs(86_400)).unwrap();
+        state::execute(&mut store, set_up, SystemTime::now() - ago).unwrap();
         let snapshot = Snapshot::build(&mut store, Arc::new(config.clone())).unwrap();
         let trail = Trail::open(&config.audit, &context.state_dir).unwrap();
-        let gate = Gate::new(snapshot, store, trail, Vec::new());
+        (Gate::new(snapshot, store, trail, Vec::new()), dir)
+    }
 
+    #[test]
+    fn upkeep_notes_the_time_so_that_a_clock_set_back_is_noticed() {
+        // Nothing is issued after the first day.
+        let (gate, _dir) = gate("", DAY);
         gate.upkeep().unwrap();
-        let set_back = now - Duration::from_secs(600);
+        let set_back = SystemTime::now() - Duration::from_secs(600);
         assert!(gate.store().clock_behind(set_back).unwrap().is_some());
     }
 }

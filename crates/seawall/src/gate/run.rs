@@ -211,3 +211,20 @@ fn notify(state: &[NotifyState<'_>]) {
         tracing::warn!(%error, "cannot notify systemd");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gate::tests::gate;
+
+    #[tokio::test]
+    async fn a_drain_that_takes_too_long_counts() {
+        let (gate, _dir) = gate("[limits]\ndrain = \"0s\"", Duration::ZERO);
+        let config = gate.snapshot.load().config.clone();
+        let open = gate.admission.admit([127, 0, 0, 1].into(), &config).unwrap();
+        drain(&gate, &mut Signals::listen().unwrap()).await;
+        let hits = "seawall_limit_hits_total{limit=\"drain\"} 1\n";
+        assert!(gate.metrics.render(&gate).contains(hits));
+        drop(open);
+    }
+}

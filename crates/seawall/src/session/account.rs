@@ -89,7 +89,8 @@ impl<'a> Tally<'a> {
 /// An open account. Dropping it records the outcome: `Cut`, unless the request ended otherwise.
 #[derive(Debug)]
 pub(super) struct Account<'a> {
-    gate: &'a Gate,
+    /// Where it is kept.
+    pub(super) gate: &'a Gate,
     /// The request.
     pub(super) id: RequestId,
     /// What passed.

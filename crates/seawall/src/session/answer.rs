@@ -1,7 +1,5 @@
 //! What the gate itself says to a client, and how it makes sure that it is heard.
 
-use std::time::Duration;
-
 use seawall_rules::head::{Method, RequestHead};
 use seawall_rules::verdict::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -10,9 +8,11 @@ use tokio::time::timeout;
 use super::Account;
 use crate::audit::{Ending, RequestId, Subject};
 use crate::forward::After;
+use crate::gate::Gate;
 use crate::http::body::{self, Body};
 use crate::http::wire::{STREAM_BUFFER, Wire};
 use crate::http::write::{self, Connection};
+use crate::metrics::Limit;
 
 /// A reply of the gate's own.
 #[derive(Debug)]
@@ -95,48 +95,56 @@ where
     client.output.clear();
     write::error(status, &message, method, connection, &mut client.output);
     account.tally.status = status;
-    if !matches!(timeout(HEARD, client.send()).await, Ok(Ok(()))) {
-        account.ended(Ending::ClientGone);
-        return After::Drop;
+    let heard = account.gate.snapshot.load().config.limits.answer;
+    match timeout(heard, client.send()).await {
+        Ok(Ok(())) => {}
+        gone => {
+            if gone.is_err() {
+                account.gate.metrics.limit_hit(Limit::Answer);
+            }
+            account.ended(Ending::ClientGone);
+            return After::Drop;
+        }
     }
     account.answered();
     if connection == Connection::Close {
         return After::Close;
     }
-    match timeout(HEARD, body::capture(client, body, STREAM_BUFFER)).await {
+    match timeout(heard, body::capture(client, body, STREAM_BUFFER)).await {
         Ok(Ok(_)) => After::Next,
-        _ => After::Close,
+        Ok(Err(_)) => After::Close,
+        Err(_) => {
+            account.gate.metrics.limit_hit(Limit::Answer);
+            After::Close
+        }
     }
 }
 
 /// Closes so that the client can read what was written: closing with unread bytes of its own
 /// would reset the connection, and the reply with it (RFC 9112 section 9.6).
-pub(super) async fn linger<S>(client: &mut Wire<S>)
+pub(super) async fn linger<S>(gate: &Gate, client: &mut Wire<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let unheard = async {
+    let closes = async {
         if std::future::poll_fn(|cx| client.poll_shutdown(cx)).await.is_err() {
-            return;
+            return true;
         }
         let mut left = LINGER_BYTES;
         while !client.ended && left > 0 {
             client.input.consume(client.input.data().len());
             match client.fill(STREAM_BUFFER).await {
                 Ok(1..) => left = left.saturating_sub(client.input.data().len()),
-                _ => return,
+                _ => return true,
             }
         }
+        client.ended
     };
-    // When the time is up, it has had enough of it.
-    let _ = timeout(LINGER, unheard).await;
+    let patience = gate.snapshot.load().config.limits.linger;
+    if !timeout(patience, closes).await.unwrap_or(false) {
+        gate.metrics.limit_hit(Limit::Linger);
+    }
 }
-
-/// For a client to take an answer and to end a small body.
-const HEARD: Duration = Duration::from_secs(10);
-
-/// For a client to notice that its connection closes.
-const LINGER: Duration = Duration::from_secs(3);
 
 /// Read over while it does not.
 const LINGER_BYTES: usize = 64 * 1024 * 1024;

@@ -56,16 +56,13 @@ pub enum InvitationRefused {
     /// Another key has used it.
     #[error("the invitation was already used")]
     Used,
-    /// It was tried ten times, right or wrong.
+    /// It was tried as often as it may be, right or wrong.
     #[error("the invitation was tried too often")]
     TooManyAttempts,
     /// The state could not be read or written.
     #[error(transparent)]
     State(#[from] Error),
 }
-
-/// How often an invitation may be tried, right or wrong.
-const ATTEMPTS: i64 = 10;
 
 impl Store {
     /// Makes an invitation for an identity; answers its id.
@@ -90,7 +87,8 @@ impl Store {
 
     /// Uses an invitation for a key (SHA-256 of its SubjectPublicKeyInfo), in one transaction:
     /// of two keys that come at once, one is refused. The same key may come again until the
-    /// invitation expires, for it may never have seen the answer.
+    /// invitation expires, for it may never have seen the answer. It may be tried `attempts`
+    /// times, right or wrong.
     ///
     /// # Errors
     /// [`InvitationRefused`]; what is refused counts as an attempt too.
@@ -98,13 +96,16 @@ impl Store {
         &mut self,
         secret_hash: &[u8; 32],
         spki: &[u8; 32],
+        attempts: u32,
         now: SystemTime,
     ) -> Result<IdentityId, InvitationRefused> {
         if let Some(behind) = self.clock_behind(now)? {
             return Err(Error::ClockBehind(behind).into());
         }
         // The refusal is inside the answer, so that the attempt it cost is committed.
-        self.atomically(|store| Ok::<_, Error>(store.judge_use(secret_hash, spki, now)?))?
+        self.atomically(|store| {
+            Ok::<_, Error>(store.judge_use(secret_hash, spki, attempts, now)?)
+        })?
     }
 
     /// Every invitation that was not forgotten, newest first.
@@ -151,9 +152,10 @@ impl Store {
         &mut self,
         secret_hash: &[u8; 32],
         spki: &[u8; 32],
+        most: u32,
         now: SystemTime,
     ) -> Result<Result<IdentityId, InvitationRefused>, rusqlite::Error> {
-        type Row = (String, String, i64, i64, Option<Vec<u8>>, bool);
+        type Row = (String, String, i64, u32, Option<Vec<u8>>, bool);
         let row: Option<Row> = self
             .db
             .query_row(
@@ -182,7 +184,7 @@ impl Store {
             Some(InvitationRefused::Revoked)
         } else if expires <= seconds(now) {
             Some(InvitationRefused::Expired)
-        } else if attempts >= ATTEMPTS {
+        } else if attempts >= most {
             Some(InvitationRefused::TooManyAttempts)
         } else if used_spki.as_deref().is_some_and(|used| used != spki) {
             Some(InvitationRefused::Used)

@@ -90,9 +90,18 @@ fn an_invitation_is_followed_once_and_makes_a_context() {
     let docker = unpointed();
     client(&docker, &["join", &invitation, "--name", "gate"]).wait().ok();
     docker.run(["--context", "gate", "ps"]).ok();
-    // Renewed with the key that proves itself, and in force.
-    client(&docker, &["renew", "gate", "--force"]).wait();
+    // Renewed with the key that proves itself, and in force: too early first, and then at any
+    // time, because the CA is being rotated.
+    let (_, early) = client(&docker, &["renew", "gate", "--force"]).wait().fails();
+    assert!(early.contains("two thirds"), "{early}");
+    gate.run(["ca", "rotate"]).ok();
+    let renewed = client(&docker, &["renew", "gate", "--force"]).wait().ok();
+    assert!(renewed.starts_with("renewed: "), "{renewed}");
     docker.run(["--context", "gate", "ps"]).ok();
+    let renewals = |records: &[serde_json::Value]| {
+        records.iter().filter(|record| record["what"] == "enrol.renew").count()
+    };
+    assert_eq!(renewals(&gate.records()), 1);
     // Nobody else can follow it.
     let second = unpointed();
     let (code, said) = client(&second, &["join", &invitation, "--name", "gate"]).wait().fails();

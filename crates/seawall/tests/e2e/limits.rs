@@ -1,35 +1,16 @@
 //! Every bound, hit from outside, with the metric that counts it.
 
+use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 
 use crate::support::engine::Engine;
-use crate::support::gate::Gate;
+use crate::support::gate::{Gate, free_address};
 use crate::support::raw::{Connection, post_json, request};
 use crate::support::wait::{SHORT, until};
 
 fn gate(limits: &str) -> Gate {
     Gate::up_with(&Engine::shared().socket(), &format!("[limits]\n{limits}"))
-}
-
-#[track_caller]
-fn was_hit(gate: &Gate, limit: &str) {
-    let line = format!("seawall_limit_hits_total{{limit=\"{limit}\"}} ");
-    until(
-        SHORT,
-        || format!("{limit} is not counted in {}", metrics(gate)),
-        || {
-            let metrics = metrics(gate);
-            let count = metrics.lines().find_map(|metric| metric.strip_prefix(&line));
-            count.is_some_and(|count| count != "0")
-        },
-    );
-}
-
-fn metrics(gate: &Gate) -> String {
-    let mut admin = Connection::unix(&gate.admin_socket());
-    admin.send(request("GET", "/metrics"));
-    admin.answer("GET").text()
 }
 
 // A request over a new connection: its status, or `None` when the gate closed instead.
@@ -52,7 +33,7 @@ fn connections_in_all() {
     gate.credentials("alice", "viewer");
     let kept = [open(&gate, "alice"), open(&gate, "alice")];
     assert_eq!(served(&gate, "alice"), None);
-    was_hit(&gate, "connections");
+    gate.hits("connections");
     drop(kept);
     until(SHORT, || "no room again".to_owned(), || served(&gate, "alice") == Some(200));
 }
@@ -63,7 +44,7 @@ fn connections_of_one_address() {
     gate.credentials("alice", "viewer");
     let kept = [open(&gate, "alice"), open(&gate, "alice")];
     assert_eq!(served(&gate, "alice"), None);
-    was_hit(&gate, "connections_per_address");
+    gate.hits("connections_per_address");
     drop(kept);
     until(SHORT, || "no room again".to_owned(), || served(&gate, "alice") == Some(200));
 }
@@ -75,7 +56,7 @@ fn connections_of_one_identity() {
     gate.credentials("bob", "viewer");
     let kept = [open(&gate, "alice"), open(&gate, "alice")];
     assert_ne!(served(&gate, "alice"), Some(200));
-    was_hit(&gate, "connections_per_identity");
+    gate.hits("connections_per_identity");
     assert_eq!(served(&gate, "bob"), Some(200));
     drop(kept);
     until(SHORT, || "no room again".to_owned(), || served(&gate, "alice") == Some(200));
@@ -95,13 +76,13 @@ fn bytes_and_lines_of_a_head() {
     assert_eq!(connection.answer("GET").status, 200);
     connection.send(head(&format!("X-A: {}\r\n", "x".repeat(4097 - used))));
     assert_eq!(connection.answer("GET").status, 431);
-    was_hit(&gate, "header_bytes");
+    gate.hits("header_bytes");
     let mut connection = gate.connect(&gate.folder_of("alice"));
     connection.send(head(&"X-A: b\r\n".repeat(15)));
     assert_eq!(connection.answer("GET").status, 200);
     connection.send(head(&"X-A: b\r\n".repeat(16)));
     assert_eq!(connection.answer("GET").status, 431);
-    was_hit(&gate, "headers");
+    gate.hits("headers");
 }
 
 #[test]
@@ -123,7 +104,7 @@ fn bytes_of_a_judged_body() {
     assert_eq!(connection.answer("DELETE").status, 204);
     connection.send(post_json(create, &body(65537)));
     assert_eq!(connection.answer("POST").status, 413);
-    was_hit(&gate, "body_bytes");
+    gate.hits("body_bytes");
 }
 
 #[test]
@@ -132,7 +113,7 @@ fn time_for_a_handshake() {
     let mut silent = TcpStream::connect(gate.address()).unwrap();
     // Closed or told, but no longer waited for.
     let _ = silent.read_to_end(&mut Vec::new());
-    was_hit(&gate, "handshake");
+    gate.hits("handshake");
 }
 
 #[test]
@@ -143,7 +124,7 @@ fn time_for_a_head() {
     connection.send("GET /v1.41/containers/json HTTP/1.1\r\nHost");
     let answer = connection.try_answer("GET");
     assert!(answer.as_ref().is_ok_and(|answer| answer.status == 408), "{answer:?}");
-    was_hit(&gate, "request_head");
+    gate.hits("request_head");
 }
 
 #[test]
@@ -152,7 +133,76 @@ fn time_between_requests() {
     gate.credentials("alice", "viewer");
     let mut connection = open(&gate, "alice");
     assert!(connection.is_closed());
-    was_hit(&gate, "idle");
+    gate.hits("idle");
+}
+
+#[test]
+fn time_to_take_an_answer_and_end_a_body() {
+    let gate = gate("answer = \"1s\"");
+    gate.credentials("alice", "viewer");
+    let mut connection = gate.connect(&gate.folder_of("alice"));
+    let head = post_json("/v1.41/containers/create", &"x".repeat(100));
+    connection.send(&head[..head.len() - 90]);
+    assert_eq!(connection.answer("POST").status, 403);
+    assert!(connection.is_closed());
+    gate.hits("answer");
+}
+
+#[test]
+fn time_to_close() {
+    let gate = gate("linger = \"1s\"");
+    gate.credentials("alice", "viewer");
+    let mut connection = gate.connect(&gate.folder_of("alice"));
+    connection.send("GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n");
+    assert_eq!(connection.answer("GET").status, 200);
+    // The client has read the end, and keeps its own side open.
+    gate.hits("linger");
+}
+
+#[test]
+fn time_to_reach_the_engine() {
+    let gate = gate("connect_engine = \"1s\"");
+    let alice = gate.credentials("alice", "viewer");
+    // Connections wait in its backlog, and nobody takes them.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let config = fs::read_to_string(gate.config()).unwrap();
+    let here = format!("unix://{}", Engine::shared().socket().display());
+    let there = format!("tcp://{}", silent.local_addr().unwrap());
+    let file = |name: &str| alice.join(name).display().to_string();
+    let moved = format!(
+        "{}\n[upstream_tls]\nca = {:?}\ncert = {:?}\nkey = {:?}\n",
+        config.replace(&here, &there),
+        file("ca.pem"),
+        file("cert.pem"),
+        file("key.pem"),
+    );
+    fs::write(gate.config(), moved).unwrap();
+    gate.run(["reload"]).ok();
+    assert_eq!(served(&gate, "alice"), Some(502));
+    gate.hits("connect_engine");
+}
+
+#[test]
+fn connections_for_metrics() {
+    let address = free_address();
+    let gate = Gate::up_with(
+        &Engine::shared().socket(),
+        &format!("[limits]\nmetrics_connections = 1\n[admin]\nunsafe_metrics = \"{address}\""),
+    );
+    let ask = || {
+        let mut client = TcpStream::connect(address).unwrap();
+        let mut answer = String::new();
+        // It may have closed already.
+        let _ = client.write_all(request("GET", "/metrics").as_bytes());
+        let _ = client.read_to_string(&mut answer);
+        answer
+    };
+    assert!(ask().contains("seawall_limit_hits_total"), "{}", ask());
+    let kept = TcpStream::connect(address).unwrap();
+    until(SHORT, || "it is answered".to_owned(), || ask().is_empty());
+    gate.hits("metrics_connections");
+    drop(kept);
+    until(SHORT, || "no room again".to_owned(), || !ask().is_empty());
 }
 
 #[test]
@@ -169,10 +219,10 @@ fn a_network_that_a_reload_takes_away_is_cut_off() {
     let gate = Gate::up(&Engine::shared().socket());
     let docker = gate.docker_as("alice", "viewer");
     let events = docker.start(["events"]);
-    until(SHORT, || metrics(&gate), || metrics(&gate).contains("seawall_sessions 1\n"));
-    let config = std::fs::read_to_string(gate.config()).unwrap();
+    until(SHORT, || gate.metrics(), || gate.metrics().contains("seawall_sessions 1\n"));
+    let config = fs::read_to_string(gate.config()).unwrap();
     let config = format!("{config}\n[network]\nallow = [\"192.0.2.0/24\"]\n");
-    std::fs::write(gate.config(), config).unwrap();
+    fs::write(gate.config(), config).unwrap();
     gate.run(["reload"]).ok();
     events.wait();
     docker.run(["ps"]).fails();
@@ -188,10 +238,10 @@ fn an_address_that_is_not_allowed_gets_no_handshake() {
     assert!(answer.is_empty(), "{answer:?}");
     until(
         SHORT,
-        || metrics(&gate),
+        || gate.metrics(),
         || {
             let refused = "seawall_refused_connections_total{reason=\"address\"} ";
-            metrics(&gate)
+            gate.metrics()
                 .lines()
                 .any(|line| line.strip_prefix(refused).is_some_and(|count| count != "0"))
         },

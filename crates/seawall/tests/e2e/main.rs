@@ -12,6 +12,7 @@ mod day_two;
 mod entering;
 mod images;
 mod limits;
+mod limits_of_enrolment;
 mod looking;
 mod networks;
 mod objects;

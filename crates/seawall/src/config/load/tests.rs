@@ -62,8 +62,19 @@ fn an_empty_file_is_every_default() {
                 handshake: 10s,
                 request_head: 10s,
                 idle: 300s,
+                answer: 10s,
+                linger: 3s,
                 connect_engine: 10s,
                 drain: 30s,
+                enrolment: EnrolmentLimits {
+                    time: 15s,
+                    bytes: 65536,
+                    failures: 200,
+                    failures_per_address: 10,
+                    invitation_attempts: 10,
+                    certificates_per_hour: 20,
+                },
+                metrics_connections: 16,
             },
             audit: Audit {
                 dir: "/var/lib/seawall/audit",
@@ -126,8 +137,17 @@ fn every_key_is_read() {
         handshake = "1s"
         request_head = "2s"
         idle = "1h30m"
+        answer = "4s"
+        linger = "5s"
         connect_engine = "3s"
         drain = "0s"
+        enrolment = "6s"
+        enrolment_bytes = "8KiB"
+        enrolment_failures = 4
+        enrolment_failures_per_address = 5
+        invitation_attempts = 6
+        certificates_per_hour = 7
+        metrics_connections = 8
         [audit]
         dir = "/srv/audit"
         on_failure = "continue"
@@ -206,8 +226,19 @@ fn every_key_is_read() {
                 handshake: 1s,
                 request_head: 2s,
                 idle: 5400s,
+                answer: 4s,
+                linger: 5s,
                 connect_engine: 3s,
                 drain: 0ns,
+                enrolment: EnrolmentLimits {
+                    time: 6s,
+                    bytes: 8192,
+                    failures: 4,
+                    failures_per_address: 5,
+                    invitation_attempts: 6,
+                    certificates_per_hour: 7,
+                },
+                metrics_connections: 8,
             },
             audit: Audit {
                 dir: "/srv/audit",
@@ -275,7 +306,7 @@ min_version = "1.2"
           |
         5 | zzz = 1
           | ^^^
-        hint: the keys of `[limits]` are `connections`, `connections_per_address`, `connections_per_identity`, `header_bytes`, `headers`, `body_bytes`, `handshake`, `request_head`, `idle`, `connect_engine`, `drain`
+        hint: the keys of `[limits]` are `connections`, `connections_per_address`, `connections_per_identity`, `header_bytes`, `headers`, `body_bytes`, `handshake`, `request_head`, `idle`, `answer`, `linger`, `connect_engine`, `drain`, `enrolment`, `enrolment_bytes`, `enrolment_failures`, `enrolment_failures_per_address`, `invitation_attempts`, `certificates_per_hour`, `metrics_connections`
         error: F:6:2: unknown key `audti`
           |
         6 | [audti]

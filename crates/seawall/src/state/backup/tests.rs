@@ -144,12 +144,12 @@ fn invitations_of_a_backup_are_void() {
     let hour = Duration::from_secs(3600);
     store.create_invitation(&alice, &[1; 32], hour, gate.now).unwrap();
     store.create_invitation(&alice, &[2; 32], hour, gate.now).unwrap();
-    store.use_invitation(&[2; 32], &[7; 32], gate.now).unwrap();
+    store.use_invitation(&[2; 32], &[7; 32], 10, gate.now).unwrap();
     drop(store);
     let backup = gate.backup();
     let mut store = gate.restore(&backup).unwrap();
     for secret in [[1; 32], [2; 32]] {
-        let refused = store.use_invitation(&secret, &[7; 32], gate.now).unwrap_err();
+        let refused = store.use_invitation(&secret, &[7; 32], 10, gate.now).unwrap_err();
         assert!(matches!(refused, InvitationRefused::Revoked), "{refused}");
     }
 }

@@ -233,7 +233,9 @@ fn an_invitation_is_for_one_key_which_may_come_again() {
     let Reply::Invitation(made) = gate.ok(invite(1)) else { panic!() };
     assert_eq!(made.ca, gate.store.active_authority().unwrap().fingerprint);
     let mut using = |hash, spki, now| {
-        gate.store.use_invitation(&[hash; 32], &[spki; 32], now).map_err(|error| error.to_string())
+        gate.store
+            .use_invitation(&[hash; 32], &[spki; 32], 10, now)
+            .map_err(|error| error.to_string())
     };
     let now = made.expires - Duration::from_secs(900);
     let id = using(1, 7, now).unwrap();
@@ -248,7 +250,7 @@ fn an_invitation_is_for_one_key_which_may_come_again() {
 
     let Reply::Invitation(second) = gate.ok(invite(3)) else { panic!() };
     gate.ok(StateCall::RevokeInvitation { id: second.id.clone() });
-    let used = gate.store.use_invitation(&[3; 32], &[7; 32], gate.now).unwrap_err();
+    let used = gate.store.use_invitation(&[3; 32], &[7; 32], 10, gate.now).unwrap_err();
     assert_eq!(used.to_string(), "the invitation was revoked");
     let Reply::Invitations(all) = gate.ok(StateCall::Invitations) else { panic!() };
     let standing = |id: &str| all.iter().find(|invited| invited.id == id).unwrap().standing;
@@ -256,7 +258,7 @@ fn an_invitation_is_for_one_key_which_may_come_again() {
     assert_eq!(standing(&made.id), InvitedStanding::Used);
 
     let Reply::Invitation(third) = gate.ok(invite(4)) else { panic!() };
-    let used = gate.store.use_invitation(&[4; 32], &[7; 32], third.expires).unwrap_err();
+    let used = gate.store.use_invitation(&[4; 32], &[7; 32], 10, third.expires).unwrap_err();
     assert_eq!(used.to_string(), "the invitation has expired");
 }
 
@@ -277,7 +279,7 @@ fn of_many_keys_that_use_an_invitation_at_once_one_gets_in() {
                 let (store, start) = (&store, &start);
                 scope.spawn(move || {
                     start.wait();
-                    store.lock().unwrap().use_invitation(&[1; 32], &[key; 32], now).is_ok()
+                    store.lock().unwrap().use_invitation(&[1; 32], &[key; 32], 10, now).is_ok()
                 })
             })
             .collect();

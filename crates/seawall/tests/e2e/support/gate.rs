@@ -17,7 +17,7 @@ use super::client::Docker;
 use super::engine::{Engine, tail};
 use super::netns::Host;
 use super::process::{Done, Running};
-use super::raw::Connection;
+use super::raw::{Connection, request};
 use super::wait::{SHORT, until};
 
 /// A gate; killed when dropped.
@@ -226,6 +226,28 @@ impl Gate {
         let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap();
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         peak.trim_end_matches("kB").trim().parse::<u64>().unwrap() * 1024
+    }
+
+    /// Its metrics now, in the text format.
+    pub(crate) fn metrics(&self) -> String {
+        let mut admin = Connection::unix(&self.admin_socket());
+        admin.send(request("GET", "/metrics"));
+        admin.answer("GET").text()
+    }
+
+    /// Waits until its metrics say that it hit this limit.
+    #[track_caller]
+    pub(crate) fn hits(&self, limit: &str) {
+        let line = format!("seawall_limit_hits_total{{limit=\"{limit}\"}} ");
+        until(
+            SHORT,
+            || format!("{limit} is not counted in {}", self.metrics()),
+            || {
+                let metrics = self.metrics();
+                let count = metrics.lines().find_map(|metric| metric.strip_prefix(&line));
+                count.is_some_and(|count| count != "0")
+            },
+        );
     }
 
     /// Sends it a signal.

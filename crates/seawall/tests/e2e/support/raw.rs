@@ -39,11 +39,22 @@ impl Connection {
 
     /// Connects over mutual TLS with the certificates of a `DOCKER_CERT_PATH` folder.
     pub(crate) fn tls(address: SocketAddr, credentials: &Path) -> io::Result<Self> {
-        let connection = ClientConnection::new(client_config(credentials), ip_name(address));
+        Self::handshake(address, client_config(credentials, Some(credentials)))
+    }
+
+    /// Connects to the door of enrolment without a certificate, trusting the CA in that folder.
+    pub(crate) fn enrol(address: SocketAddr, trusted: &Path) -> Self {
+        let mut config = client_config(trusted, None);
+        config.alpn_protocols = vec![b"seawall-enrol/1".to_vec()];
+        Self::handshake(address, config).unwrap()
+    }
+
+    fn handshake(address: SocketAddr, config: ClientConfig) -> io::Result<Self> {
+        let connection = ClientConnection::new(Arc::new(config), ip_name(address));
         let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut stream = StreamOwned::new(connection.unwrap(), stream);
-        stream.flush()?; // the handshake
+        stream.flush()?;
         Ok(Self::Tls(Box::new(stream)))
     }
 
@@ -183,22 +194,22 @@ pub(crate) fn request(method: &str, target: &str) -> String {
 // Longer than anything takes; a read that waits longer than this is a failure.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-fn client_config(credentials: &Path) -> Arc<ClientConfig> {
-    let read = |name: &str| fs::read(credentials.join(name)).unwrap();
+// Trusts the `ca.pem` of one folder and shows the certificate of another.
+fn client_config(trusted: &Path, shown: Option<&Path>) -> ClientConfig {
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&read("ca.pem")) {
+    for certificate in CertificateDer::pem_slice_iter(&fs::read(trusted.join("ca.pem")).unwrap()) {
         roots.add(certificate.unwrap()).unwrap();
     }
-    let chain = CertificateDer::pem_slice_iter(&read("cert.pem")).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(&read("key.pem")).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
-        .with_root_certificates(roots)
-        .with_client_auth_cert(chain, key)
-        .unwrap();
-    Arc::new(config)
+        .with_root_certificates(roots);
+    let Some(folder) = shown else { return config.with_no_client_auth() };
+    let read = |name: &str| fs::read(folder.join(name)).unwrap();
+    let chain = CertificateDer::pem_slice_iter(&read("cert.pem")).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(&read("key.pem")).unwrap();
+    config.with_client_auth_cert(chain, key).unwrap()
 }
 
 fn ip_name(address: SocketAddr) -> ServerName<'static> {
