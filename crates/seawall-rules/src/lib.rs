@@ -6,7 +6,8 @@
 
 // 1 admit: may this address speak to us at all
 pub mod network;
-// 2 authenticate: the names an identity may have, and what it may ask of SSH
+// 2 authenticate: the names an identity may have, the SSH keys it may enter with, and what it may
+// ask of SSH
 pub mod identity;
 pub mod ssh;
 // 3 parse: one strict reading of a request head, its target and its JSON body

@@ -45,7 +45,7 @@ pub fn call(context: &Context, call: &Call) -> Result<Answer, Error> {
 pub fn state_call(context: &Context, call: StateCall) -> Result<Reply, Error> {
     let config = config::load_for_command(context);
     let socket = socket(&config, context);
-    let asked = Call::State(call.clone());
+    let asked = Call::State(Box::new(call.clone()));
     let began = Instant::now();
     let lock = loop {
         match ask(&socket, &asked)? {

@@ -16,7 +16,7 @@ use status::{SessionRow, Status};
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Call {
     /// Anything about identities and credentials. Also works without a running gate.
-    State(StateCall),
+    State(Box<StateCall>),
     /// Read the configuration again.
     Reload,
     /// The one-screen summary.

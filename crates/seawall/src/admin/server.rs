@@ -198,7 +198,7 @@ async fn answer(gate: &Arc<Gate>, call: Call) -> Result<Answer, Error> {
         Call::State(call) => {
             let gate = gate.clone();
             // SQLite and fsync must not hold up a worker that carries streams.
-            tokio::task::spawn_blocking(move || gate.change(call))
+            tokio::task::spawn_blocking(move || gate.change(*call))
                 .await
                 .map_err(|error| Error::failed(format!("the call failed: {error}")))?
                 .map(|reply| Answer::State(Box::new(reply)))

@@ -20,6 +20,7 @@ use crate::state::{Certificate, Identity, Match};
 pub struct Identities {
     by_certificate: HashMap<[u8; 32], (Arc<Member>, Certificate)>,
     by_match: Vec<(Match, Arc<Member>)>,
+    by_ssh_key: HashMap<[u8; 32], Arc<Member>>,
     /// Matches of identities that were revoked: whoever has one of these, and no live one, must
     /// not fall back to what strangers of the CA may do.
     ended: Vec<Match>,
@@ -54,6 +55,9 @@ impl Identities {
             let live = member.identity.certificates.iter().filter(|held| held.revoked.is_none());
             for held in live {
                 index.by_certificate.insert(held.fingerprint, (member.clone(), held.clone()));
+            }
+            for key in member.identity.ssh_keys.iter().filter(|key| key.revoked.is_none()) {
+                index.by_ssh_key.insert(key.fingerprint, member.clone());
             }
             for rule in &member.identity.matches {
                 index.by_match.push((rule.clone(), member.clone()));
@@ -96,6 +100,11 @@ impl Identities {
         self.member(credential).map(|member| member.identity.name.as_str())
     }
 
+    /// Whether there is a live identity of that name.
+    pub fn is_name(&self, name: &str) -> bool {
+        self.by_name.contains_key(name)
+    }
+
     /// What a credential may do at `now` from `peer`.
     ///
     /// # Errors
@@ -119,11 +128,17 @@ impl Identities {
                 Credential::Certificate { .. } | Credential::Socket { .. } => {
                     Err(Ended("the identity or its certificate was revoked".to_owned()))
                 }
+                Credential::SshKey { .. } => {
+                    Err(Ended("the SSH key is registered with no identity".to_owned()))
+                }
             };
         };
         let identity = &member.identity;
         if !identity.admits(peer) {
             return Err(Ended(format!("{} may not connect from {peer}", identity.name)));
+        }
+        if credential.came_through_sshd() && !identity.sshd {
+            return Err(Ended(format!("{} may not enter through the host's sshd", identity.name)));
         }
         Ok(Authority {
             subject: Subject {
@@ -148,6 +163,7 @@ impl Identities {
                 .iter()
                 .find(|(rule, _)| rule.matches(outside))
                 .map(|(_, member)| member),
+            Credential::SshKey { fingerprint, .. } => self.by_ssh_key.get(fingerprint),
             Credential::Socket { identity, .. } => self.by_name.get(identity),
         }
     }
@@ -203,6 +219,7 @@ impl Match {
             Self::Dns(dns) => outside.dns.iter().any(|name| name.eq_ignore_ascii_case(dns)),
             Self::Uri(uri) => outside.uri.contains(uri),
             Self::Spki(spki) => outside.spki == *spki,
+            Self::SshPrincipal(_) => false,
         }
     }
 }
@@ -214,7 +231,7 @@ mod tests {
     use seawall_rules::identity::Name;
 
     use super::*;
-    use crate::state::{IdentityId, Kind};
+    use crate::state::{IdentityId, Kind, SshKey};
 
     const NOW: SystemTime = SystemTime::UNIX_EPOCH;
     const HOUR: Duration = Duration::from_secs(3600);
@@ -240,6 +257,8 @@ mod tests {
                 reason: None,
             }],
             matches,
+            ssh_keys: Vec::new(),
+            sshd: false,
         }
     }
 
@@ -356,6 +375,40 @@ mod tests {
             assert!(!text.contains(char::is_control) && text.len() < 1000, "{text}");
         }
         assert!(how.contains("--match 'spki=0707"), "{how}");
+    }
+
+    #[test]
+    fn an_ssh_key_is_the_identity_it_is_registered_with() {
+        use crate::authenticate::ssh::Server;
+        let with = |server| Credential::SshKey { fingerprint: [5; 32], rsa: false, server };
+        let (gate, sshd) = (with(Server::Gate), with(Server::Sshd));
+        let key = SshKey {
+            fingerprint: [5; 32],
+            key: String::new(),
+            comment: String::new(),
+            added: NOW,
+            revoked: None,
+            reason: None,
+        };
+        let mut identity = alice(vec![]);
+        identity.ssh_keys = vec![key.clone()];
+        let known = Identities::new(vec![identity.clone()], None);
+        let authority = known.authorize(&gate, HOME, NOW).unwrap();
+        assert_eq!(authority.subject.name, "alice");
+        assert!(authority.subject.credential.starts_with("ssh-key:SHA256:BQUF"));
+        assert!(refused(&known, &gate, "192.0.2.1", NOW).contains("may not connect from"));
+        assert!(refused(&known, &sshd, "127.0.0.1", NOW).contains("through the host's sshd"));
+
+        identity.sshd = true;
+        let known = Identities::new(vec![identity.clone()], None);
+        assert_eq!(known.authorize(&sshd, HOME, NOW).unwrap().subject.name, "alice");
+
+        identity.ssh_keys = vec![SshKey { revoked: Some(NOW), ..key }];
+        let gone = Identities::new(vec![identity.clone()], None);
+        assert!(refused(&gone, &gate, "127.0.0.1", NOW).contains("registered with no identity"));
+        identity.revoked = Some(NOW);
+        let gone = Identities::new(vec![identity], None);
+        assert!(refused(&gone, &gate, "127.0.0.1", NOW).contains("registered with no identity"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod certificate;
 pub mod identities;
+pub mod ssh;
 pub mod tls;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use rustls::pki_types::CertificateDer;
 use seawall_rules::policy::Permissions;
 
 use crate::audit::Subject;
+use crate::state::notation::ssh_fingerprint;
 
 /// What a connection proved about itself, kept for as long as it lives so that it can be judged
 /// again under every later snapshot.
@@ -30,6 +32,15 @@ pub enum Credential {
     },
     /// A certificate of the outside CA.
     OutsideCertificate(Box<OutsideCertificate>),
+    /// An SSH key registered with an identity.
+    SshKey {
+        /// SHA-256 of its wire form.
+        fingerprint: [u8; 32],
+        /// Whether it is an RSA key (`ssh.rsa`).
+        rsa: bool,
+        /// Who verified the client's signature.
+        server: ssh::Server,
+    },
     /// A Unix listener that names its identity.
     Socket {
         /// The identity's name.
@@ -60,23 +71,31 @@ pub struct OutsideCertificate {
 }
 
 impl Credential {
+    /// Whether the host's own sshd spoke with the client.
+    pub(crate) fn came_through_sshd(&self) -> bool {
+        matches!(self, Self::SshKey { server: ssh::Server::Sshd, .. })
+    }
+
     /// When it stops to prove anything.
     pub fn not_after(&self) -> Option<SystemTime> {
         match self {
             Self::Certificate { not_after, .. } => Some(*not_after),
             Self::OutsideCertificate(outside) => Some(outside.not_after),
-            Self::Socket { .. } => None,
+            Self::Socket { .. } | Self::SshKey { .. } => None,
         }
     }
 }
 
-/// As it stands in the record: `cert:SERIAL`, `outside-cert:SERIAL`, `uid:N`.
+/// As it stands in the record: `cert:SERIAL`, `outside-cert:SERIAL`, `ssh-key:SHA256:…`, `uid:N`.
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Certificate { serial, .. } => write!(f, "cert:{}", HEXLOWER.encode(serial)),
             Self::OutsideCertificate(outside) => {
                 write!(f, "outside-cert:{}", HEXLOWER.encode(&outside.serial))
+            }
+            Self::SshKey { fingerprint, .. } => {
+                write!(f, "ssh-key:{}", ssh_fingerprint(fingerprint))
             }
             Self::Socket { uid, .. } => write!(f, "uid:{uid}"),
         }

@@ -44,6 +44,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("network", "Who gets as far as a handshake. The longest matching prefix decides."),
     ("tls", "The gate's own side of TLS. A client certificate is always required."),
     ("upstream_tls", "TLS to an engine elsewhere, for `upstream = \"tcp://...\"`."),
+    ("ssh", "Ways in over SSH, by keys that were registered with `identity add --ssh-key`."),
     ("limits", "Bounds on what one client, or all of them, can take."),
     ("audit", "The record of every request."),
     ("admin", "How commands on this host reach the running gate."),
@@ -180,6 +181,14 @@ pub(crate) const KEYS: &[Key] = &[
         example: r#""engine.example.com""#,
         meaning: "The name the engine's certificate must carry; the host of `upstream` when \
             left out.",
+    },
+    Key {
+        name: "ssh.rsa",
+        kind: Kind::Truth,
+        default: Some("false"),
+        example: "",
+        meaning: "Lets RSA keys of users in, of 3072 bits or more. Ed25519 keys and those on a \
+            FIDO token need no such exception.",
     },
     Key {
         name: "limits.connections",

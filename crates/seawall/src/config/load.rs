@@ -16,7 +16,7 @@ use super::file::{Reader, Typed};
 use super::listen::Unusable;
 use super::overrides::Overrides;
 use super::{
-    Admin, Audit, Config, EnrolmentLimits, Limits, OnFailure, OutsideTls, Source, Sync, Tls,
+    Admin, Audit, Config, EnrolmentLimits, Limits, OnFailure, OutsideTls, Source, Ssh, Sync, Tls,
 };
 use crate::cli::report::Error;
 use crate::cli::{self, Context};
@@ -83,6 +83,7 @@ pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result
         min_api: min_api(&mut reader),
         networks: networks(&mut reader),
         tls: tls(&mut reader, base),
+        ssh: Ssh { rsa: reader.truth("ssh.rsa").value },
         limits: limits(&mut reader),
         audit: audit(&mut reader, base),
         admin: admin(&mut reader, base),

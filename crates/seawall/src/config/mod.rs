@@ -42,6 +42,8 @@ pub struct Config {
     pub networks: Networks,
     /// The server's side of TLS.
     pub tls: Tls,
+    /// Ways in over SSH.
+    pub ssh: Ssh,
     /// Bounds, each with a metric.
     pub limits: Limits,
     /// The audit trail.
@@ -142,6 +144,13 @@ pub struct OutsideTls {
     pub crl: Option<PathBuf>,
     /// `--default-role`: role of certificates that match no identity.
     pub default_role: Option<Role>,
+}
+
+/// Ways in over SSH.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ssh {
+    /// RSA keys of users enter too.
+    pub rsa: bool,
 }
 
 /// Bounds. Every one has a default, a config key under `[limits]`, a metric and a test.

@@ -71,6 +71,8 @@ impl Gate {
             revoked: None,
             certificates: vec![],
             matches: vec![],
+            ssh_keys: vec![],
+            sshd: false,
         };
         let alice = store.add_identity(&alice, now).unwrap();
         let issue = |&age: &u32| {

@@ -133,7 +133,15 @@ impl Snapshot {
             let refused = |error| Ended(format!("its certificate is refused now: {error}"));
             self.doors.verify_again(outside).map_err(refused)?;
         }
+        if matches!(credential, Credential::SshKey { rsa: true, .. }) && !self.config.ssh.rsa {
+            return Err(Ended("RSA keys do not enter here (`ssh.rsa`)".to_owned()));
+        }
         self.identities.authorize(credential, peer, SystemTime::now()).map(Arc::new)
+    }
+
+    /// Whether there is a live identity of that name.
+    pub fn is_identity(&self, name: &str) -> bool {
+        self.identities.is_name(name)
     }
 }
 

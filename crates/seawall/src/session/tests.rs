@@ -16,7 +16,7 @@ use crate::authenticate::Credential;
 use crate::cli::Context;
 use crate::config::{self, Overrides};
 use crate::pki::{Key, Reason};
-use crate::state::call::StateCall;
+use crate::state::call::{SshChange, StateCall};
 use crate::state::{self, Kind, Lock, Store};
 
 struct Rig {
@@ -50,6 +50,7 @@ impl Rig {
                 ttl: None,
                 from: Vec::new(),
                 matches: Vec::new(),
+                ssh: SshChange::default(),
                 request: Some(Key::generate().unwrap().request().unwrap()),
                 invite: None,
             });
@@ -377,6 +378,7 @@ fn set_role(rig: &Rig, name: &str, role: &str) {
         ttl: None,
         from: None,
         matches: None,
+        ssh: SshChange::default(),
         force: crate::state::call::Force::Yes,
     };
     rig.gate.change(call).unwrap();
@@ -446,6 +448,7 @@ async fn a_revocation_is_not_undone_by_a_change_at_the_same_moment() {
             ttl: None,
             from: Vec::new(),
             matches: Vec::new(),
+            ssh: SshChange::default(),
             request: None,
             invite: None,
         })

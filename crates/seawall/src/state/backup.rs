@@ -132,7 +132,11 @@ fn carry_over(db: &Connection, now: i64) -> Result<(), rusqlite::Error> {
          FROM now.identities AS new WHERE new.id = old.id AND new.revoked IS NOT NULL;
          UPDATE main.certificates AS old SET revoked = new.revoked, reason = new.reason
          FROM now.certificates AS new
-         WHERE new.serial = old.serial AND old.revoked IS NULL AND new.revoked IS NOT NULL;",
+         WHERE new.serial = old.serial AND old.revoked IS NULL AND new.revoked IS NOT NULL;
+         UPDATE main.ssh_keys AS old SET revoked = new.revoked, reason = new.reason
+         FROM now.ssh_keys AS new
+         WHERE new.fingerprint = old.fingerprint AND new.identity = old.identity
+             AND old.revoked IS NULL AND new.revoked IS NOT NULL;",
     )?;
     transaction.execute(
         "INSERT INTO main.identities
@@ -148,7 +152,19 @@ fn carry_over(db: &Connection, now: i64) -> Result<(), rusqlite::Error> {
          WHERE serial NOT IN (SELECT serial FROM main.certificates);
          UPDATE main.certificates AS held SET revoked = owner.revoked, reason = owner.reason
          FROM main.identities AS owner
+         WHERE owner.id = held.identity AND owner.revoked IS NOT NULL AND held.revoked IS NULL;
+         UPDATE main.ssh_keys AS held SET revoked = owner.revoked, reason = owner.reason
+         FROM main.identities AS owner
          WHERE owner.id = held.identity AND owner.revoked IS NOT NULL AND held.revoked IS NULL;",
+    )?;
+    // A key that both have given to a live identity, each to another, stays with the backup's.
+    transaction.execute(
+        "INSERT INTO main.ssh_keys
+         SELECT fingerprint, identity, key, comment, added,
+                coalesce(key.revoked, owner.revoked), coalesce(key.reason, owner.reason)
+         FROM now.ssh_keys AS key JOIN main.identities AS owner ON owner.id = key.identity
+         WHERE true ON CONFLICT DO NOTHING",
+        [],
     )?;
     transaction.commit()
 }

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 
 use ipnet::IpNet;
 use seawall_rules::identity::Name;
+use seawall_rules::ssh;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zeroize::Zeroize as _;
@@ -34,8 +35,10 @@ pub enum StateCall {
         ttl: Option<u64>,
         /// Networks it may come from; empty means any.
         from: Vec<IpNet>,
-        /// Certificates of the outside CA that are this identity.
+        /// Certificates of outside CAs that are this identity.
         matches: Vec<Match>,
+        /// How it may enter over SSH.
+        ssh: SshChange,
         /// PEM certificate request: answer with credentials.
         request: Option<String>,
         /// Answer with an invitation.
@@ -106,9 +109,9 @@ pub enum StateCall {
     },
     /// Trusts the outside CA no longer. [`Reply::Authorities`].
     RemoveOutsideCa,
-    /// Ends an identity or one certificate, at once. [`Reply::Revoked`].
+    /// Ends an identity, one certificate or one SSH key, at once. [`Reply::Revoked`].
     Revoke {
-        /// A name, or a serial in hex.
+        /// A name, a serial in hex, or the fingerprint of an SSH key (`SHA256:…`).
         target: String,
         /// Why.
         reason: Reason,
@@ -139,6 +142,8 @@ pub enum StateCall {
         from: Option<Vec<IpNet>>,
         /// All its matches from now on.
         matches: Option<Vec<Match>>,
+        /// How it may enter over SSH.
+        ssh: SshChange,
         /// Also when it is the last admin and would be none any more.
         force: Force,
     },
@@ -150,6 +155,18 @@ pub enum StateCall {
         /// Names and addresses by which clients reach the gate.
         hostnames: Vec<String>,
     },
+}
+
+/// What changes in how an identity may enter over SSH.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SshChange {
+    /// Keys it may enter with from now on too, as in a `.pub` file.
+    pub add: Vec<String>,
+    /// Fingerprints (`SHA256:…`) of keys it may not enter with any more.
+    pub remove: Vec<String>,
+    /// Whether it may enter through the host's own sshd; `None` leaves that as it is.
+    pub sshd: Option<bool>,
 }
 
 /// Whether to do what would lock people out.
@@ -217,8 +234,10 @@ pub enum Reply {
     Revoked {
         /// Whose.
         identity: Name,
-        /// Which certificate, hex; `None` when the identity itself was.
+        /// Which certificate, hex; `None` unless one was.
         serial: Option<String>,
+        /// Which SSH key, its fingerprint; `None` unless one was.
+        ssh_key: Option<String>,
         /// Set when it had been revoked before: nothing was changed.
         #[serde(with = "notation::some_at")]
         before: Option<SystemTime>,
@@ -288,16 +307,33 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+impl SshChange {
+    /// What it does, without the keys themselves: somebody may have sent a private one.
+    fn recorded(&self) -> Value {
+        let fingerprint = |line: &String| {
+            let (key, _) = ssh::key::PublicKey::from_line(line).ok()?;
+            Some(notation::ssh_fingerprint(&sha256(key.blob())))
+        };
+        let add: Vec<_> = self.add.iter().map(fingerprint).collect();
+        json!({ "add": add, "remove": self.remove, "sshd": self.sshd })
+    }
+}
+
 impl StateCall {
     /// Whether nobody can do more after this call than before.
     pub fn only_revokes(&self) -> bool {
-        matches!(
-            self,
+        match self {
             Self::RemoveIdentity { .. }
-                | Self::RemoveOutsideCa
-                | Self::Revoke { .. }
-                | Self::RevokeInvitation { .. }
-        )
+            | Self::RemoveOutsideCa
+            | Self::Revoke { .. }
+            | Self::RevokeInvitation { .. } => true,
+            Self::SetIdentity { kind, roles, ttl, from, matches, ssh, .. } => {
+                ssh.add.is_empty()
+                    && ssh.sshd != Some(true)
+                    && (kind, roles, ttl, from, matches) == (&None, &None, &None, &None, &None)
+            }
+            _ => false,
+        }
     }
 
     /// The event this call is recorded as, before it is carried out, with its detail; `None` for
@@ -315,11 +351,12 @@ impl StateCall {
                 return None;
             }
             Self::AcceptClock => ("clock.accept", json!({})),
-            Self::AddIdentity { name, kind, roles, ttl, from, matches, request, invite } => (
+            Self::AddIdentity { name, kind, roles, ttl, from, matches, ssh, request, invite } => (
                 "identity.add",
                 json!({
                     "name": name, "kind": kind, "roles": roles, "ttl": ttl, "from": from,
-                    "matches": matches, "spki": request.as_deref().and_then(spki),
+                    "matches": matches, "ssh": ssh.recorded(),
+                    "spki": request.as_deref().and_then(spki),
                     "invitation_seconds": invite.as_ref().map(|invite| invite.valid_for),
                 }),
             ),
@@ -347,11 +384,11 @@ impl StateCall {
             }
             Self::RevokeInvitation { id } => ("invitation.revoke", json!({ "id": id })),
             Self::RotateCa { host } => ("ca.rotate", json!({ "host": host })),
-            Self::SetIdentity { name, kind, roles, ttl, from, matches, force } => (
+            Self::SetIdentity { name, kind, roles, ttl, from, matches, ssh, force } => (
                 "identity.set",
                 json!({
                     "name": name, "kind": kind, "roles": roles, "ttl": ttl, "from": from,
-                    "matches": matches, "force": force,
+                    "matches": matches, "ssh": ssh.recorded(), "force": force,
                 }),
             ),
             Self::SetUp { host, hostnames } => {
@@ -391,6 +428,7 @@ mod tests {
             ttl: Some(60),
             from: vec!["10.0.0.0/8".parse().unwrap()],
             matches: vec![Match::Spki([7; 32]), Match::Cn("a".to_owned())],
+            ssh: SshChange { sshd: Some(true), ..SshChange::default() },
             request: None,
             invite: Some(Invite { secret_hash: [1; 32], valid_for: 5 }),
         };

@@ -9,10 +9,13 @@ use std::time::{Duration, SystemTime};
 
 use seawall_rules::identity::Name;
 use seawall_rules::policy::Role;
+use seawall_rules::ssh::key::PublicKey as PublicSshKey;
 
-use super::call::{Force, Invitation, Invite, Made, NotRenewed, Reply, Secret, StateCall};
-use super::notation::{from_hex, hex, rfc3339};
-use super::{Authority, Error, Identity, IdentityId, Match, Standing, Store};
+use super::call::{
+    Force, Invitation, Invite, Made, NotRenewed, Reply, Secret, SshChange, StateCall,
+};
+use super::notation::{from_hex, from_ssh_fingerprint, hex, rfc3339, ssh_fingerprint};
+use super::{Authority, Error, Identity, IdentityId, Match, Registered, Standing, Store};
 use crate::cli::report;
 use crate::pki::{self, Ca, PublicKey, Reason};
 
@@ -48,7 +51,7 @@ fn change(store: &mut Store, call: StateCall, now: SystemTime) -> Result<Reply, 
             store.accept_clock(now)?;
             Reply::Done
         }
-        StateCall::AddIdentity { name, kind, roles, ttl, from, matches, request, invite } => {
+        StateCall::AddIdentity { name, kind, roles, ttl, from, matches, ssh, request, invite } => {
             if let Some(old) = store.identity(&name)?.filter(|old| old.revoked.is_none()) {
                 return Err(report::Error::failed(format!("there is an identity `{}`", old.name))
                     .hint(format!("`seawall identity set {name}` changes it"))
@@ -65,9 +68,12 @@ fn change(store: &mut Store, call: StateCall, now: SystemTime) -> Result<Reply, 
                 revoked: None,
                 certificates: Vec::new(),
                 matches,
+                ssh_keys: Vec::new(),
+                sshd: ssh.sshd.unwrap_or(false),
             };
             check_matches(store, &new)?;
             let id = store.add_identity(&new, now)?;
+            change_ssh_keys(store, &id, &ssh, now)?;
             let credentials = match request {
                 Some(request) => Some(issue(store, &id, &request, now)?),
                 None => None,
@@ -111,7 +117,8 @@ fn change(store: &mut Store, call: StateCall, now: SystemTime) -> Result<Reply, 
             let identity = known(store, &name)?;
             check_last_admin(store, &identity, force, now)?;
             store.remove_identity(&identity.id, Reason::CessationOfOperation, now)?;
-            Reply::Revoked { identity: identity.name, serial: None, before: identity.revoked }
+            let before = identity.revoked;
+            Reply::Revoked { identity: identity.name, serial: None, ssh_key: None, before }
         }
         StateCall::RemoveOutsideCa => {
             let all = store.authorities()?;
@@ -133,7 +140,7 @@ fn change(store: &mut Store, call: StateCall, now: SystemTime) -> Result<Reply, 
             rotate(store, &host, now)?;
             authorities(store, now)?
         }
-        StateCall::SetIdentity { name, kind, roles, ttl, from, matches, force } => {
+        StateCall::SetIdentity { name, kind, roles, ttl, from, matches, ssh, force } => {
             let mut identity = live(store, &name)?;
             if let Some(roles) = roles {
                 let roles = checked_roles(roles)?;
@@ -145,11 +152,13 @@ fn change(store: &mut Store, call: StateCall, now: SystemTime) -> Result<Reply, 
             identity.kind = kind.unwrap_or(identity.kind);
             identity.ttl = checked_ttl(ttl)?.or(identity.ttl);
             identity.from = from.unwrap_or(identity.from);
+            identity.sshd = ssh.sshd.unwrap_or(identity.sshd);
             if let Some(matches) = matches {
                 identity.matches = matches;
                 check_matches(store, &identity)?;
             }
             store.set_identity(&identity)?;
+            change_ssh_keys(store, &identity.id, &ssh, now)?;
             Reply::Identity(known(store, &name)?)
         }
         StateCall::SetUp { host, hostnames } => set_up(store, &host, &hostnames, now)?,
@@ -271,7 +280,19 @@ fn revoke(
         check_last_admin(store, &identity, force, now)?;
         store.revoke_identity(&identity.id, reason, now)?;
         let before = identity.revoked;
-        return Ok(Reply::Revoked { identity: identity.name, serial: None, before });
+        let identity = identity.name;
+        return Ok(Reply::Revoked { identity, serial: None, ssh_key: None, before });
+    }
+    if let Some(fingerprint) = from_ssh_fingerprint(target) {
+        let known = store.ssh_key(&fingerprint)?.into_iter().next();
+        let Some((identity, held)) = known else { return Err(unknown_ssh_key(target)) };
+        store.revoke_ssh_key(&fingerprint, reason, now)?;
+        return Ok(Reply::Revoked {
+            identity: identity.name,
+            serial: None,
+            ssh_key: Some(ssh_fingerprint(&fingerprint)),
+            before: held.revoked,
+        });
     }
     let held = match from_hex(target) {
         Some(serial) => store.certificate(&serial)?,
@@ -282,6 +303,7 @@ fn revoke(
     Ok(Reply::Revoked {
         identity: identity.name,
         serial: Some(hex(&held.serial)),
+        ssh_key: None,
         before: held.revoked,
     })
 }
@@ -403,7 +425,10 @@ fn checked_ttl(ttl: Option<u64>) -> Result<Option<u64>, report::Error> {
 fn check_matches(store: &Store, identity: &Identity) -> Result<(), report::Error> {
     for wanted in &identity.matches {
         let empty = match wanted {
-            Match::Cn(value) | Match::Dns(value) | Match::Uri(value) => value.is_empty(),
+            Match::Cn(value)
+            | Match::Dns(value)
+            | Match::Uri(value)
+            | Match::SshPrincipal(value) => value.is_empty(),
             Match::Spki(_) => false,
         };
         if empty {
@@ -415,6 +440,55 @@ fn check_matches(store: &Store, identity: &Identity) -> Result<(), report::Error
         }
     }
     Ok(())
+}
+
+fn change_ssh_keys(
+    store: &mut Store,
+    id: &IdentityId,
+    change: &SshChange,
+    now: SystemTime,
+) -> Result<(), report::Error> {
+    for fingerprint in &change.remove {
+        let held = from_ssh_fingerprint(fingerprint).map(|hash| store.ssh_key(&hash));
+        let held = held.transpose()?.unwrap_or_default().into_iter().next();
+        match held {
+            Some((owner, held)) if owner.id == *id => {
+                store.revoke_ssh_key(&held.fingerprint, Reason::Unspecified, now)?;
+            }
+            _ => return Err(unknown_ssh_key(fingerprint)),
+        }
+    }
+    for line in &change.add {
+        let (key, comment) = PublicSshKey::from_line(line).map_err(|error| {
+            report::Error::usage(format!("this SSH key is not accepted: {error}"))
+        })?;
+        if let Registered::Refused(owner, held) = store.add_ssh_key(id, &key, comment, now)? {
+            let fingerprint = ssh_fingerprint(&held.fingerprint);
+            return Err(match held.revoked {
+                None => report::Error::failed(format!(
+                    "the SSH key {fingerprint} is registered with `{}`",
+                    owner
+                ))
+                .hint(format!(
+                    "one key is one identity: make another with `ssh-keygen -t ed25519`, or run \
+                     `seawall identity set {} --remove-ssh-key {fingerprint}` first",
+                    owner
+                )),
+                Some(at) => report::Error::failed(format!(
+                    "the SSH key {fingerprint} of `{}` was revoked at {} as compromised",
+                    owner,
+                    rfc3339(at)
+                ))
+                .hint("make another with `ssh-keygen -t ed25519`"),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn unknown_ssh_key(fingerprint: &str) -> report::Error {
+    let message = format!("no such SSH key is registered: `{}`", fingerprint.escape_debug());
+    report::Error::failed(message).hint("`seawall identity show NAME` lists its keys")
 }
 
 fn check_last_admin(

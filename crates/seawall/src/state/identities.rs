@@ -22,6 +22,7 @@ impl Store {
         for identity in &mut identities {
             if identity.revoked.is_none() {
                 identity.certificates = self.live_certificates(&identity.id, now)?;
+                identity.ssh_keys = self.live_ssh_keys(&identity.id)?;
             }
             identity.matches = self.matches(&identity.id)?;
         }
@@ -61,8 +62,8 @@ impl Store {
         let id = new_id()?;
         self.atomically(|store| {
             store.db.execute(
-                "INSERT INTO identities (id, name, kind, roles, networks, lifetime, created)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT INTO identities (id, name, kind, roles, networks, lifetime, created, sshd)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     id.0,
                     new.name.as_str(),
@@ -71,6 +72,7 @@ impl Store {
                     list(&new.from),
                     new.ttl.map(|ttl| i64::try_from(ttl).unwrap_or(i64::MAX)),
                     seconds(now),
+                    new.sshd,
                 ],
             )?;
             store.set_matches(&id, &new.matches)?;
@@ -79,14 +81,15 @@ impl Store {
         Ok(id)
     }
 
-    /// Writes roles, networks, kind, lifetime and matches of `changed`.
+    /// Writes roles, networks, kind, lifetime, matches and the way by sshd of `changed`.
     ///
     /// # Errors
     /// [`Error::UnknownIdentity`] when it is revoked or gone; [`Error::Database`].
     pub fn set_identity(&mut self, changed: &Identity) -> Result<(), Error> {
         self.atomically(|store| {
             let rows = store.db.execute(
-                "UPDATE identities SET kind = ?2, roles = ?3, networks = ?4, lifetime = ?5
+                "UPDATE identities SET kind = ?2, roles = ?3, networks = ?4, lifetime = ?5,
+                     sshd = ?6
                  WHERE id = ?1 AND revoked IS NULL",
                 params![
                     changed.id.0,
@@ -94,6 +97,7 @@ impl Store {
                     list(&changed.roles),
                     list(&changed.from),
                     changed.ttl.map(|ttl| i64::try_from(ttl).unwrap_or(i64::MAX)),
+                    changed.sshd,
                 ],
             )?;
             if rows == 0 {
@@ -103,7 +107,7 @@ impl Store {
         })
     }
 
-    /// Ends an identity: its certificates, its matches, its open invitations. Revoking again
+    /// Ends an identity: its certificates, its SSH keys, its matches, its open invitations. Revoking again
     /// changes nothing, neither time nor reason.
     ///
     /// # Errors
@@ -119,6 +123,8 @@ impl Store {
             for sql in [
                 "UPDATE identities SET revoked = ?3, reason = ?2 WHERE id = ?1 AND revoked IS NULL",
                 "UPDATE certificates SET revoked = ?3, reason = ?2
+                 WHERE identity = ?1 AND revoked IS NULL",
+                "UPDATE ssh_keys SET revoked = ?3, reason = ?2
                  WHERE identity = ?1 AND revoked IS NULL",
             ] {
                 store.db.execute(sql, params![id, reason, now])?;
@@ -149,7 +155,7 @@ impl Store {
         })
     }
 
-    /// The live identity, if any, that has this match for the outside CA now in force.
+    /// The live identity, if any, that has this match for the outside CAs now in force.
     ///
     /// # Errors
     /// [`Error::Database`].
@@ -160,7 +166,7 @@ impl Store {
             .query_row(
                 "SELECT name FROM identities JOIN matches ON identity = id
                  WHERE revoked IS NULL AND field = ?1 AND value = ?2 AND authority IS ?3",
-                params![field, value, self.outside_authority()?],
+                params![field, value, self.scope(wanted)?],
                 |row| row.get(0),
             )
             .optional()?;
@@ -174,7 +180,8 @@ impl Store {
     /// [`Error::Database`].
     pub fn ended_matches(&self) -> Result<Vec<Match>, Error> {
         let sql = "SELECT DISTINCT field, value FROM identities JOIN matches ON identity = id
-                   WHERE revoked IS NOT NULL AND authority IS ?1 ORDER BY field, value";
+                   WHERE revoked IS NOT NULL AND field != 'ssh-principal' AND authority IS ?1
+                   ORDER BY field, value";
         let mut query = self.db.prepare(sql)?;
         let rows = query.query_map(params![self.outside_authority()?], a_match)?;
         Ok(rows.collect::<Result<_, _>>()?)
@@ -185,6 +192,7 @@ impl Store {
         let mut query = self.db.prepare(&sql)?;
         let rows = query.query_map([&identity.id.0], certificate)?;
         identity.certificates = rows.collect::<Result<_, _>>()?;
+        identity.ssh_keys = self.all_ssh_keys(&identity.id)?;
         identity.matches = self.matches(&identity.id)?;
         Ok(identity)
     }
@@ -206,9 +214,11 @@ impl Store {
     }
 
     /// A match holds for the one outside CA it was made under: the imported one of that moment,
-    /// or else the one the configuration names.
+    /// or else the one the configuration names. The CAs of SSH certificates are always those of
+    /// the configuration.
     fn matches(&self, id: &IdentityId) -> Result<Vec<Match>, Error> {
-        let sql = "SELECT field, value FROM matches WHERE identity = ?1 AND authority IS ?2
+        let sql = "SELECT field, value FROM matches
+                   WHERE identity = ?1 AND (authority IS ?2 OR field = 'ssh-principal')
                    ORDER BY field, value";
         let mut query = self.db.prepare(sql)?;
         let rows = query.query_map(params![id.0, self.outside_authority()?], a_match)?;
@@ -216,19 +226,29 @@ impl Store {
     }
 
     fn set_matches(&mut self, id: &IdentityId, matches: &[Match]) -> Result<(), Error> {
-        let authority = self.outside_authority()?;
         self.db.execute(
-            "DELETE FROM matches WHERE identity = ?1 AND authority IS ?2",
-            params![id.0, authority],
+            "DELETE FROM matches
+             WHERE identity = ?1 AND (authority IS ?2 OR field = 'ssh-principal')",
+            params![id.0, self.outside_authority()?],
         )?;
         for wanted in matches {
             let (field, value) = wanted.columns();
             self.db.execute(
                 "INSERT INTO matches (identity, field, value, authority) VALUES (?1, ?2, ?3, ?4)",
-                params![id.0, field, value, authority],
+                params![id.0, field, value, self.scope(wanted)?],
             )?;
         }
         Ok(())
+    }
+
+    /// The CA a match is made under.
+    fn scope(&self, wanted: &Match) -> Result<Option<[u8; 32]>, Error> {
+        match wanted {
+            Match::SshPrincipal(_) => Ok(None),
+            Match::Cn(_) | Match::Dns(_) | Match::Uri(_) | Match::Spki(_) => {
+                self.outside_authority()
+            }
+        }
     }
 
     fn outside_authority(&self) -> Result<Option<[u8; 32]>, Error> {
@@ -254,6 +274,7 @@ impl Match {
             Self::Dns(value) => ("dns", value.clone()),
             Self::Uri(value) => ("uri", value.clone()),
             Self::Spki(hash) => ("spki", hex(hash)),
+            Self::SshPrincipal(value) => ("ssh-principal", value.clone()),
         }
     }
 
@@ -263,6 +284,7 @@ impl Match {
             "dns" => Self::Dns(value),
             "uri" => Self::Uri(value),
             "spki" => Self::Spki(super::notation::from_hex(&value)?.try_into().ok()?),
+            "ssh-principal" => Self::SshPrincipal(value),
             _ => return None,
         })
     }
@@ -275,7 +297,7 @@ pub(super) fn new_id() -> Result<IdentityId, pki::Error> {
 }
 
 const IDENTITY: &str =
-    "SELECT id, name, kind, roles, networks, lifetime, created, revoked FROM identities";
+    "SELECT id, name, kind, roles, networks, lifetime, created, revoked, sshd FROM identities";
 
 fn identity(row: &Row<'_>) -> Result<Identity, rusqlite::Error> {
     let name: String = row.get("name")?;
@@ -299,6 +321,8 @@ fn identity(row: &Row<'_>) -> Result<Identity, rusqlite::Error> {
         revoked: row.get::<_, Option<i64>>("revoked")?.map(moment),
         certificates: Vec::new(),
         matches: Vec::new(),
+        ssh_keys: Vec::new(),
+        sshd: row.get("sshd")?,
     })
 }
 

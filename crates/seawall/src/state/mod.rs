@@ -13,6 +13,7 @@ mod execute;
 mod identities;
 mod invitations;
 mod schema;
+mod ssh_keys;
 mod store;
 
 use std::net::IpAddr;
@@ -28,6 +29,7 @@ pub use backup::restore;
 pub use certificates::Credentials;
 pub use execute::execute;
 pub use invitations::{InvitationRefused, Invited, InvitedStanding};
+pub use ssh_keys::Registered;
 pub use store::{Lock, Store, TOLERANCE};
 
 use crate::cli::report;
@@ -62,8 +64,12 @@ pub struct Identity {
     /// Certificates issued to it. From [`Store::identities`], only those that open something:
     /// neither revoked nor expired, of a CA that is still trusted.
     pub certificates: Vec<Certificate>,
-    /// Certificates of the outside CA that are this identity.
+    /// Certificates of the outside CAs that are this identity.
     pub matches: Vec<Match>,
+    /// SSH keys registered with it. From [`Store::identities`], only those that open something.
+    pub ssh_keys: Vec<SshKey>,
+    /// Whether it may enter through the host's own sshd.
+    pub sshd: bool,
 }
 
 /// Whose an identity is.
@@ -102,6 +108,26 @@ pub struct Certificate {
     pub reason: Option<pki::Reason>,
 }
 
+/// A public SSH key by which an identity may enter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshKey {
+    /// SHA-256 of its wire form, as `ssh-keygen -l` shows it. One live key has it at most.
+    #[serde(with = "notation::ssh")]
+    pub fingerprint: [u8; 32],
+    /// As in a `.pub` file, without the comment.
+    pub key: String,
+    /// Its holder's words for it.
+    pub comment: String,
+    /// When it was registered.
+    #[serde(with = "notation::at")]
+    pub added: SystemTime,
+    /// Set when it was taken away.
+    #[serde(with = "notation::some_at")]
+    pub revoked: Option<SystemTime>,
+    /// Why it was taken away.
+    pub reason: Option<pki::Reason>,
+}
+
 /// How a certificate of an outside CA is matched to an identity (`--match`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -112,6 +138,8 @@ pub enum Match {
     Uri(String),
     /// SHA-256 of the SubjectPublicKeyInfo.
     Spki(#[serde(with = "notation::bytes")] [u8; 32]),
+    /// A principal of an SSH certificate. Its CAs are those of `ssh.trusted_user_ca`.
+    SshPrincipal(String),
 }
 
 impl Identity {

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use data_encoding::HEXLOWER;
+use data_encoding::{BASE64_NOPAD, HEXLOWER};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -16,6 +16,16 @@ pub fn hex(bytes: &[u8]) -> String {
 pub fn from_hex(text: &str) -> Option<Vec<u8>> {
     let plain: String = text.chars().filter(|&c| c != ':').collect();
     HEXLOWER.decode(plain.to_ascii_lowercase().as_bytes()).ok()
+}
+
+/// The SHA-256 of an SSH key as `ssh-keygen -l` shows it.
+pub fn ssh_fingerprint(hash: &[u8; 32]) -> String {
+    format!("SHA256:{}", BASE64_NOPAD.encode(hash))
+}
+
+/// What [`ssh_fingerprint`] wrote.
+pub fn from_ssh_fingerprint(text: &str) -> Option<[u8; 32]> {
+    BASE64_NOPAD.decode(text.strip_prefix("SHA256:")?.as_bytes()).ok()?.try_into().ok()
 }
 
 /// `2026-03-01T12:00:00Z`.
@@ -55,6 +65,26 @@ pub(super) mod bytes {
         let text = String::deserialize(from)?;
         let bytes = super::from_hex(&text).and_then(|bytes| T::try_from(bytes).ok());
         bytes.ok_or_else(|| D::Error::custom("not hex of the right length"))
+    }
+}
+
+/// The fingerprint of an SSH key, for serde.
+pub(super) mod ssh {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(in crate::state) fn serialize<S: Serializer>(
+        hash: &[u8; 32],
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&super::ssh_fingerprint(hash))
+    }
+
+    pub(in crate::state) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<[u8; 32], D::Error> {
+        let text = String::deserialize(from)?;
+        super::from_ssh_fingerprint(&text)
+            .ok_or_else(|| D::Error::custom("not the fingerprint of an SSH key"))
     }
 }
 

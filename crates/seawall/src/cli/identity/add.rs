@@ -6,17 +6,17 @@ use ipnet::IpNet;
 use seawall_rules::identity::Name;
 
 use super::hand_out::{Given, HandOut};
-use super::{fields, unexpected};
+use super::{fields, ssh_keys, unexpected};
 use crate::admin::client::state_call;
 use crate::cli::Context;
 use crate::cli::report::{self, Error};
-use crate::state::call::{Reply, StateCall};
+use crate::state::call::{Reply, SshChange, StateCall};
 use crate::state::{Identity, Kind, Match};
 
 /// Add an identity, and hand it a certificate or an invitation
 ///
 /// Without --out, --context or --invite, a certificate is written to a folder of the identity's
-/// name; with --match alone, none is. A lost admin is replaced in the same way: whoever is root
+/// name; with --match or --ssh-key and none of these, none is. A lost admin is replaced in the same way: whoever is root
 /// on the gate's host can always run `seawall identity add NAME --role admin`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -34,10 +34,16 @@ pub(super) struct Args {
     /// A network or address it may come from; may be repeated; from anywhere without it
     #[arg(long, value_name = "CIDR", value_parser = fields::network)]
     from: Vec<IpNet>,
-    /// A certificate of the outside CA that is this identity: cn=, dns=, uri= or spki=; may be
-    /// repeated
+    /// A certificate of an outside CA that is this identity: cn=, dns=, uri=, spki= or
+    /// ssh-principal=; may be repeated
     #[arg(long = "match", value_name = "FIELD=VALUE", value_parser = fields::matching)]
     matches: Vec<Match>,
+    /// A public SSH key it may enter with: a file, `-`, or the key itself; may be repeated
+    #[arg(long = "ssh-key", value_name = "FILE|-|KEY")]
+    ssh_keys: Vec<String>,
+    /// It may also enter through the host's own sshd
+    #[arg(long)]
+    sshd: bool,
     #[command(flatten)]
     hand_out: HandOut,
     /// Say what was made as JSON
@@ -58,8 +64,13 @@ pub(super) struct IssueArgs {
 }
 
 pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
-    let only_matched = !args.matches.is_empty() && !args.hand_out.is_asked_for();
-    let prepared = match only_matched {
+    let enters_by_other_means = !args.matches.is_empty() || !args.ssh_keys.is_empty();
+    let ssh = SshChange {
+        add: ssh_keys::read(context, &args.ssh_keys)?,
+        remove: Vec::new(),
+        sshd: args.sshd.then_some(true),
+    };
+    let prepared = match enters_by_other_means && !args.hand_out.is_asked_for() {
         true => None,
         false => Some(args.hand_out.prepare(context, &args.name)?),
     };
@@ -70,6 +81,7 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
         ttl: args.ttl.map(|ttl| ttl.as_secs()),
         from: args.from,
         matches: args.matches,
+        ssh,
         request: prepared.as_ref().and_then(|prepared| prepared.request()),
         invite: prepared.as_ref().and_then(|prepared| prepared.invite()),
     };

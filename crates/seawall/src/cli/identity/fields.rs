@@ -29,17 +29,22 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
 pub(super) fn matching(text: &str) -> Result<Match, String> {
     let (field, value) = text.split_once('=').unwrap_or((text, ""));
     if value.is_empty() {
-        return Err("write `cn=NAME`, `dns=NAME`, `uri=URI` or `spki=SHA256`".to_owned());
+        return Err("write `cn=NAME`, `dns=NAME`, `uri=URI`, `spki=SHA256` or \
+                    `ssh-principal=NAME`"
+            .to_owned());
     }
     let owned = value.to_owned();
     match field {
         "cn" => Ok(Match::Cn(owned)),
         "dns" => Ok(Match::Dns(owned)),
         "uri" => Ok(Match::Uri(owned)),
+        "ssh-principal" => Ok(Match::SshPrincipal(owned)),
         "spki" => spki(value).map(Match::Spki).ok_or_else(|| {
             "an `spki` is the SHA-256 of the certificate's public key, in hex or base64".to_owned()
         }),
-        _ => Err("a certificate is matched by `cn`, `dns`, `uri` or `spki`".to_owned()),
+        _ => Err("a certificate is matched by `cn`, `dns`, `uri` or `spki`, one of SSH by \
+                  `ssh-principal`"
+            .to_owned()),
     }
 }
 
@@ -49,6 +54,7 @@ pub(super) fn show_match(matching: &Match) -> String {
         Match::Cn(value) => format!("cn={value}"),
         Match::Dns(value) => format!("dns={value}"),
         Match::Uri(value) => format!("uri={value}"),
+        Match::SshPrincipal(value) => format!("ssh-principal={value}"),
         Match::Spki(hash) => format!("spki={}", crate::state::notation::hex(hash)),
     }
 }
@@ -95,6 +101,7 @@ mod tests {
             ("cn=Alice Doe".to_owned(), Some(Match::Cn("Alice Doe".to_owned()))),
             ("dns=a.example".to_owned(), Some(Match::Dns("a.example".to_owned()))),
             ("uri=spiffe://a/b=c".to_owned(), Some(Match::Uri("spiffe://a/b=c".to_owned()))),
+            ("ssh-principal=ci".to_owned(), Some(Match::SshPrincipal("ci".to_owned()))),
             (format!("spki={hex}"), Some(Match::Spki(hash))),
             (format!("spki=sha256//{base64}"), Some(Match::Spki(hash))),
             (format!("spki=sha256:{base64}"), Some(Match::Spki(hash))),

@@ -11,9 +11,10 @@ use crate::cli::join::minute;
 use crate::cli::report::{self, Error};
 use crate::cli::table::table;
 use crate::config::units::show_duration;
+use crate::pki::Reason;
 use crate::state::call::{Reply, StateCall};
-use crate::state::notation::hex;
-use crate::state::{Certificate, Identity};
+use crate::state::notation::{hex, ssh_fingerprint};
+use crate::state::{Certificate, Identity, SshKey};
 
 /// Everyone who may enter, and who was revoked
 #[derive(Debug, clap::Args)]
@@ -63,12 +64,16 @@ pub(in crate::cli) fn print_json(value: &impl serde::Serialize) -> Result<(), Er
 fn listed(identities: &[Identity]) -> String {
     let row = |identity: &Identity| {
         let until = identity.certificates.iter().map(|held| held.not_after).max();
-        let enters = match (identity.revoked, until, identity.matches.len()) {
-            (Some(at), _, _) => format!("revoked {}", minute(at)),
-            (None, Some(until), 0) => format!("until {}", minute(until)),
-            (None, None, 0) => "nothing valid".to_owned(),
-            (None, Some(until), _) => format!("by match, and until {}", minute(until)),
-            (None, None, _) => "by match".to_owned(),
+        let ways = [
+            (!identity.matches.is_empty()).then(|| "by match".to_owned()),
+            (!identity.ssh_keys.is_empty()).then(|| "by SSH key".to_owned()),
+            until.map(|until| format!("until {}", minute(until))),
+        ];
+        let ways: Vec<_> = ways.into_iter().flatten().collect();
+        let enters = match identity.revoked {
+            Some(at) => format!("revoked {}", minute(at)),
+            None if ways.is_empty() => "nothing valid".to_owned(),
+            None => ways.join(", "),
         };
         [
             identity.name.to_string(),
@@ -100,13 +105,33 @@ pub(super) fn shown(identity: &Identity, now: SystemTime) -> String {
     for matching in &identity.matches {
         text += &format!("match:     {}\n", fields::show_match(matching).escape_debug());
     }
+    if identity.sshd {
+        text += "sshd:      it may enter through the host's own sshd\n";
+    }
+    let revoked = |at: SystemTime, reason: Option<Reason>| match reason {
+        None | Some(Reason::Unspecified) => format!("revoked {}", minute(at)),
+        Some(reason) => format!("revoked {}: {}", minute(at), reason.as_str()),
+    };
+    if !identity.ssh_keys.is_empty() {
+        let row = |held: &SshKey| {
+            let standing = held.revoked.map(|at| revoked(at, held.reason));
+            let kind = held.key.split(' ').next().unwrap_or_default();
+            [
+                ssh_fingerprint(&held.fingerprint),
+                kind.to_owned(),
+                held.comment.escape_debug().to_string(),
+                standing.unwrap_or_else(|| "valid".to_owned()),
+            ]
+        };
+        let rows: Vec<_> = identity.ssh_keys.iter().map(row).collect();
+        text += &format!("\n{}", table(["SSH KEY", "KIND", "COMMENT", "STANDING"], &rows));
+    }
     if !identity.certificates.is_empty() {
         let row = |held: &Certificate| {
-            let standing = match (held.revoked, held.reason) {
-                (Some(at), Some(reason)) => format!("revoked {}: {}", minute(at), reason.as_str()),
-                (Some(at), None) => format!("revoked {}", minute(at)),
-                (None, _) if held.not_after <= now => "expired".to_owned(),
-                (None, _) => "valid".to_owned(),
+            let standing = match held.revoked {
+                Some(at) => revoked(at, held.reason),
+                None if held.not_after <= now => "expired".to_owned(),
+                None => "valid".to_owned(),
             };
             [hex(&held.serial), minute(held.not_after), standing]
         };
@@ -128,7 +153,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::pki::Reason;
     use crate::state::{IdentityId, Kind, Match};
 
     fn at(hours: u64) -> SystemTime {
@@ -147,6 +171,17 @@ mod tests {
         }
     }
 
+    fn ssh_key(number: u8) -> SshKey {
+        SshKey {
+            fingerprint: [number; 32],
+            key: "ssh-ed25519 AAAA".to_owned(),
+            comment: "alice@laptop".to_owned(),
+            added: at(0),
+            revoked: None,
+            reason: None,
+        }
+    }
+
     fn identity(name: &str) -> Identity {
         Identity {
             id: IdentityId("q2w3e4r5t6y7u2i3".to_owned()),
@@ -159,6 +194,8 @@ mod tests {
             revoked: None,
             certificates: vec![held(0x4f, 720)],
             matches: Vec::new(),
+            ssh_keys: Vec::new(),
+            sshd: false,
         }
     }
 
@@ -174,9 +211,12 @@ mod tests {
         gone.certificates.clear();
         let mut new = identity("new");
         new.certificates.clear();
-        insta::assert_snapshot!(listed(&[identity("alice"), ci, gone, new]), @"
+        let mut both = identity("both");
+        both.ssh_keys = vec![ssh_key(1)];
+        insta::assert_snapshot!(listed(&[identity("alice"), both, ci, gone, new]), @"
         NAME   KIND     ROLES            FROM                  ENTERS
         alice  person   operator,viewer  anywhere              until 2027-02-14 08:00 UTC
+        both   person   operator,viewer  anywhere              by SSH key, until 2027-02-14 08:00 UTC
         ci     machine  operator,viewer  10.0.0.0/24,fd00::/8  by match
         gone   person   operator,viewer  anywhere              revoked 2027-01-15 09:00 UTC
         new    person   operator,viewer  anywhere              nothing valid
@@ -191,6 +231,10 @@ mod tests {
         let mut revoked = held(0x41, 720);
         revoked.revoked = Some(at(3));
         revoked.reason = Some(Reason::KeyCompromise);
+        let mut lost = ssh_key(2);
+        lost.revoked = Some(at(2));
+        alice.ssh_keys = vec![ssh_key(1), lost];
+        alice.sshd = true;
         alice.certificates.extend([revoked, held(0x42, 1)]);
         insta::assert_snapshot!(shown(&alice, at(4)), @r"
         name:      alice
@@ -201,6 +245,11 @@ mod tests {
         lifetime:  12h
         added:     2027-01-15 08:00 UTC
         match:     cn=a\u{1b}[31m
+        sshd:      it may enter through the host's own sshd
+
+        SSH KEY                                             KIND         COMMENT       STANDING
+        SHA256:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE  ssh-ed25519  alice@laptop  valid
+        SHA256:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI  ssh-ed25519  alice@laptop  revoked 2027-01-15 10:00 UTC
 
         SERIAL                            UNTIL                 STANDING
         4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f4f  2027-02-14 08:00 UTC  valid

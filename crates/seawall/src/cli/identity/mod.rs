@@ -6,6 +6,7 @@ mod hand_out;
 mod invitations;
 mod list;
 mod set;
+mod ssh_keys;
 
 use clap::Subcommand;
 use seawall_rules::identity::Name;
@@ -19,6 +20,7 @@ use crate::state::call::{Force, Reply, StateCall};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  seawall identity add alice --role operator --invite\n  \
     seawall identity add ci --machine --role operator --from 10.0.0.0/24 --context ci.tar\n  \
+    seawall identity add bob --role viewer --ssh-key bob.pub\n  \
     seawall identity list")]
 pub(super) struct Args {
     #[command(subcommand)]

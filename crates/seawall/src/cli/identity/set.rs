@@ -6,20 +6,21 @@ use ipnet::IpNet;
 use seawall_rules::identity::Name;
 
 use super::list::{print_json, shown};
-use super::{fields, unexpected};
+use super::{fields, ssh_keys, unexpected};
 use crate::admin::client::state_call;
 use crate::cli::Context;
 use crate::cli::report::{self, Error};
-use crate::state::call::{Force, Reply, StateCall};
+use crate::state::call::{Force, Reply, SshChange, StateCall};
 use crate::state::{Kind, Match};
 
 /// Change an identity; in force at once, for open connections too
 ///
 /// What is not named stays as it is. Roles, networks and matches are replaced as a whole by what
-/// is given.
+/// is given; SSH keys are added and removed one by one.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("change").required(true).multiple(true).args([
     "roles", "machine", "person", "ttl", "from", "from_anywhere", "matches", "no_match",
+    "ssh_keys", "remove_ssh_keys", "sshd", "no_sshd",
 ])))]
 pub(super) struct Args {
     /// Whom
@@ -42,13 +43,25 @@ pub(super) struct Args {
     /// It may come from anywhere
     #[arg(long, conflicts_with = "from")]
     from_anywhere: bool,
-    /// A certificate of the outside CA that is this identity: cn=, dns=, uri= or spki=; may be
-    /// repeated
+    /// A certificate of an outside CA that is this identity: cn=, dns=, uri=, spki= or
+    /// ssh-principal=; may be repeated
     #[arg(long = "match", value_name = "FIELD=VALUE", value_parser = fields::matching)]
     matches: Vec<Match>,
-    /// No certificate of the outside CA is this identity
+    /// No certificate of an outside CA is this identity
     #[arg(long, conflicts_with = "matches")]
     no_match: bool,
+    /// A public SSH key it may enter with too: a file, `-`, or the key itself; may be repeated
+    #[arg(long = "ssh-key", value_name = "FILE|-|KEY")]
+    ssh_keys: Vec<String>,
+    /// The fingerprint of an SSH key it may not enter with any more; may be repeated
+    #[arg(long = "remove-ssh-key", value_name = "SHA256:…")]
+    remove_ssh_keys: Vec<String>,
+    /// It may also enter through the host's own sshd
+    #[arg(long)]
+    sshd: bool,
+    /// It may not enter through the host's own sshd
+    #[arg(long, conflicts_with = "sshd")]
+    no_sshd: bool,
     /// Also when the last admin would be none any more
     #[arg(long)]
     force: bool,
@@ -68,6 +81,11 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
         roles: Some(args.roles).filter(|roles| !roles.is_empty()),
         ttl: args.ttl.map(|ttl| ttl.as_secs()),
         from: (args.from_anywhere || !args.from.is_empty()).then_some(args.from),
+        ssh: SshChange {
+            add: ssh_keys::read(context, &args.ssh_keys)?,
+            remove: args.remove_ssh_keys,
+            sshd: (args.sshd || args.no_sshd).then_some(args.sshd),
+        },
         matches: (args.no_match || !args.matches.is_empty()).then_some(args.matches),
         force: Force::from(args.force),
     };

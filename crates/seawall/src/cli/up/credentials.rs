@@ -18,7 +18,7 @@ use crate::enrol::invitation::Address;
 use crate::enrol::owner::Owner;
 use crate::enrol::place::{self, Enrolled, Overwrite, Place, PlaceError};
 use crate::pki::Key;
-use crate::state::call::{Reply, StateCall};
+use crate::state::call::{Reply, SshChange, StateCall};
 use crate::state::{self, Identity, Kind};
 
 /// Who typed `up`, and where that user's docker keeps its contexts.
@@ -132,6 +132,7 @@ fn add(name: Name, request: String) -> StateCall {
         ttl: None,
         from: Vec::new(),
         matches: Vec::new(),
+        ssh: SshChange::default(),
         request: Some(request),
         invite: None,
     }

@@ -50,6 +50,9 @@ fn an_empty_file_is_every_default() {
                 ],
                 outside: None,
             },
+            ssh: Ssh {
+                rsa: false,
+            },
             limits: Limits {
                 connections: 4096,
                 connections_per_address: 256,
@@ -127,6 +130,8 @@ fn every_key_is_read() {
         cert = "e/cert.pem"
         key = "e/key.pem"
         server_name = "engine"
+        [ssh]
+        rsa = true
         [limits]
         connections = 1
         connections_per_address = 2
@@ -213,6 +218,9 @@ fn every_key_is_read() {
                         ),
                     },
                 ),
+            },
+            ssh: Ssh {
+                rsa: true,
             },
             limits: Limits {
                 connections: 1,

@@ -41,6 +41,8 @@ impl Gate {
             revoked: None,
             certificates: Vec::new(),
             matches: Vec::new(),
+            ssh_keys: Vec::new(),
+            sshd: false,
         };
         let id = store.add_identity(&new, self.now).unwrap();
         (id.clone(), self.issue(&mut store, &id))

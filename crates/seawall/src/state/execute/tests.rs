@@ -70,6 +70,7 @@ fn add(who: &str, role: &str) -> StateCall {
         ttl: None,
         from: Vec::new(),
         matches: Vec::new(),
+        ssh: SshChange::default(),
         request: Some(request()),
         invite: None,
     }
@@ -146,6 +147,7 @@ fn the_last_admin_goes_only_by_force() {
         ttl: None,
         from: None,
         matches: None,
+        ssh: SshChange::default(),
         force,
     };
     let expected = gate.refused(revoke("alice", Force::No));
@@ -369,4 +371,92 @@ fn matches_hold_under_the_outside_ca_they_were_made_for() {
     assert!(matches(&gate).is_empty(), "a match made for another CA must not hold");
     gate.ok(StateCall::RemoveOutsideCa);
     assert_eq!(matches(&gate), [Match::Cn("ci".to_owned())]);
+}
+
+const KEYS: [&str; 2] = [
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOZBJH5ykgkIwx60t6dCuO/+wUp6hhTa94fHvBZK1R5i",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+];
+
+fn ssh(who: &str, add: &[&str], remove: &[&str]) -> StateCall {
+    let owned = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+    StateCall::SetIdentity {
+        name: name(who),
+        kind: None,
+        roles: None,
+        ttl: None,
+        from: None,
+        matches: None,
+        ssh: SshChange { add: owned(add), remove: owned(remove), sshd: None },
+        force: Force::No,
+    }
+}
+
+fn live_keys(gate: &Fixture, who: &str) -> Vec<String> {
+    let all = gate.store.identities(gate.now).unwrap();
+    let found = all.into_iter().find(|identity| identity.name.as_str() == who).unwrap();
+    found.ssh_keys.iter().map(|key| ssh_fingerprint(&key.fingerprint)).collect()
+}
+
+#[test]
+fn an_ssh_key_is_one_identitys_and_goes_alone_or_with_it() {
+    let mut gate = Fixture::new();
+    gate.add("alice", "viewer");
+    gate.add("bob", "viewer");
+    let with_comment = format!("{} alice@laptop", KEYS[0]);
+    gate.ok(ssh("alice", &[&with_comment, KEYS[1]], &[]));
+    gate.ok(ssh("alice", &[KEYS[0]], &[]));
+    let Some(identity) = gate.store.identity(&name("alice")).unwrap() else { panic!("no alice") };
+    let comments: Vec<_> = identity.ssh_keys.iter().map(|key| key.comment.as_str()).collect();
+    assert_eq!(comments, ["", "alice@laptop"], "registering again changes nothing");
+    let [second, first]: [String; 2] = live_keys(&gate, "alice").try_into().unwrap();
+
+    insta::assert_snapshot!(gate.refused(ssh("bob", &[KEYS[0]], &[])), @"
+    error: the SSH key SHA256:smaBt7GrixmDrujprbOOJL6MZN4yUKYHL+LSYyvgCvA is registered with `alice`
+    hint: one key is one identity: make another with `ssh-keygen -t ed25519`, or run `seawall identity set alice --remove-ssh-key SHA256:smaBt7GrixmDrujprbOOJL6MZN4yUKYHL+LSYyvgCvA` first
+    ");
+    gate.refused(ssh("bob", &[], &[&first]));
+    gate.ok(ssh("alice", &[], &[&first]));
+    assert_eq!(live_keys(&gate, "alice"), std::slice::from_ref(&second));
+    insta::assert_snapshot!(gate.refused(ssh("alice", &[], &["SHA256:nonsense"])), @"
+    error: no such SSH key is registered: `SHA256:nonsense`
+    hint: `seawall identity show NAME` lists its keys
+    ");
+
+    // What was only taken away may be given to another.
+    gate.ok(ssh("bob", &[KEYS[0]], &[]));
+    assert_eq!(live_keys(&gate, "bob"), [first]);
+
+    let reply = gate.ok(revoke(&second, Force::No));
+    let Reply::Revoked { identity, ssh_key: Some(key), before: None, .. } = reply else {
+        panic!("{reply:?}")
+    };
+    assert_eq!((identity.as_str(), &key), ("alice", &second));
+    gate.ok(revoke("bob", Force::No));
+    for who in ["alice", "bob"] {
+        assert!(live_keys(&gate, who).is_empty());
+    }
+    insta::assert_snapshot!(gate.refused(ssh("alice", &[KEYS[1]], &[])), @"
+    error: the SSH key SHA256:kmYcvdi2GkPeWxB6XLjrZB8JHsy2Hm8luHMFp9GMvqk of `alice` was revoked at 2027-01-15T08:00:00Z as compromised
+    hint: make another with `ssh-keygen -t ed25519`
+    ");
+}
+
+#[test]
+fn an_ssh_principal_is_one_identitys_whatever_the_outside_ca() {
+    let mut gate = Fixture::new();
+    let mut call = add("alice", "viewer");
+    if let StateCall::AddIdentity { matches, .. } = &mut call {
+        *matches = vec![Match::SshPrincipal("alice".to_owned())];
+    }
+    gate.ok(call);
+    let mut call = add("bob", "viewer");
+    if let StateCall::AddIdentity { matches, .. } = &mut call {
+        *matches = vec![Match::SshPrincipal("alice".to_owned())];
+    }
+    assert!(gate.refused(call).contains("`alice` has the same match"));
+    let other = Ca::create("corp", gate.now).unwrap().pem().to_owned();
+    gate.ok(StateCall::ImportCa { certificate: Some(other), key: None });
+    let alice = gate.store.identity(&name("alice")).unwrap().unwrap();
+    assert_eq!(alice.matches, [Match::SshPrincipal("alice".to_owned())]);
 }
