@@ -272,10 +272,15 @@ impl Metrics {
             page.family(name, "gauge", help);
             page.sample(&[], value);
         }
-        page.family("seawall_certificate_end_seconds", "gauge", "When a certificate ends.");
+        page.family(
+            "seawall_certificate_end_seconds",
+            "gauge",
+            "When a certificate or a CRL ends.",
+        );
         for expiry in &snapshot.expiries {
             let (of, name) = match &expiry.of {
                 Of::Ca => ("ca", HEXLOWER.encode(&expiry.fingerprint[..8])),
+                Of::Crl => ("crl", HEXLOWER.encode(&expiry.fingerprint[..8])),
                 Of::Gate => ("gate", String::new()),
                 Of::Identity(name) => ("identity", name.to_string()),
             };

@@ -41,9 +41,9 @@ pub struct Status {
 /// When a certificate that matters ends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Expiry {
-    /// `ca`, `gate`, or an identity's name.
+    /// `ca`, `gate`, `CRL`, or an identity's name.
     pub of: String,
-    /// SHA-256 of the certificate, as `ca show` prints it.
+    /// SHA-256 of it, as `ca show` prints it.
     pub fingerprint: String,
     /// End of its validity.
     #[serde(with = "time::serde::rfc3339")]
@@ -54,6 +54,7 @@ impl Expiry {
     fn shown(expiry: &gate::Expiry) -> Self {
         let of = match &expiry.of {
             Of::Ca => "ca".to_owned(),
+            Of::Crl => CRL.to_owned(),
             Of::Gate => "gate".to_owned(),
             Of::Identity(name) => name.to_string(),
         };
@@ -145,8 +146,14 @@ pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
             behind.as_secs()
         ));
     }
-    let soon = OffsetDateTime::now_utc() + time::Duration::days(7);
-    for expiry in certificates.iter().filter(|expiry| expiry.not_after < soon) {
+    let now = OffsetDateTime::now_utc();
+    if certificates.iter().any(|expiry| expiry.of == CRL && expiry.not_after <= now) {
+        let refused = "the CRL of `tls.crl` has expired: its CA's certificates are refused";
+        warnings.push(refused.to_owned());
+    }
+    // Many a CA makes a CRL a day; nothing is amiss with one that is to end soon.
+    let soon = |expiry: &&Expiry| expiry.of != CRL && expiry.not_after < now + WEEK;
+    for expiry in certificates.iter().filter(soon) {
         warnings.push(format!("the certificate of {} ends {}", expiry.of, expiry.not_after.date()));
     }
     Ok(Status {
@@ -198,6 +205,11 @@ async fn sign_of_life(engine: &Engine) -> Result<String, String> {
         .await
         .unwrap_or_else(|_| Err(format!("no answer within {} s", PATIENCE.as_secs())))
 }
+
+const WEEK: time::Duration = time::Duration::days(7);
+
+/// What no identity's name can be.
+const CRL: &str = "CRL";
 
 /// Enough for an engine under load, short enough for someone who waits for `status`.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);

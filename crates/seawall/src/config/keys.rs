@@ -135,7 +135,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Text,
         default: None,
         example: r#""/etc/docker/crl.pem""#,
-        meaning: "That CA's revocation lists. An expired one refuses everybody.",
+        meaning: "That CA's revocation lists. When one expires, everybody it is about is refused and cut off.",
     },
     Key {
         name: "tls.default_role",

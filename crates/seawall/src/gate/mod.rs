@@ -11,6 +11,7 @@ use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
 use serde_json::json;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 pub use run::run;
@@ -46,6 +47,8 @@ pub struct Gate {
     pub started: SystemTime,
     /// What it listens on, as `status` shows it.
     pub listeners: Vec<String>,
+    // Rung when another snapshot is in force.
+    published: Notify,
     // Locked by commands and enrolments only, never on the way of a request.
     store: Mutex<Store>,
 }
@@ -63,6 +66,7 @@ impl Gate {
             draining: CancellationToken::new(),
             started: SystemTime::now(),
             listeners,
+            published: Notify::new(),
             store: Mutex::new(store),
         }
     }
@@ -105,6 +109,11 @@ impl Gate {
     /// read first would otherwise be able to undo the other, a revocation for instance.
     fn publish(&self, _held: &MutexGuard<'_, Store>, snapshot: Snapshot) {
         self.snapshot.store(Arc::new(snapshot));
+        self.judge_all_again();
+        self.published.notify_one();
+    }
+
+    fn judge_all_again(&self) {
         for session in self.sessions.list() {
             self.judge_again(&session);
         }
@@ -233,9 +242,9 @@ mod tests {
     use crate::config::{Overrides, interpret};
     use crate::state::Lock;
 
-    const DAY: Duration = Duration::from_secs(86_400);
+    pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
-    /// A gate whose configuration is `text`, set up `ago`, and where its state is.
+    /// A gate whose configuration is `text`, set up and unchanged since `ago`, and where it is.
     pub(super) fn gate(text: &str, ago: Duration) -> (Gate, tempfile::TempDir) {
         let dir = tempfile::tempdir().unwrap();
         let context = Context {
@@ -247,8 +256,9 @@ mod tests {
         let mut store = Store::create(Lock::take(&context.state_dir).unwrap()).unwrap();
         let set_up =
             StateCall::SetUp { host: "gate".to_owned(), hostnames: config.tls.hostnames.clone() };
-        state::execute(&mut store, set_up, SystemTime::now() - ago).unwrap();
-        let snapshot = Snapshot::build(&mut store, Arc::new(config.clone())).unwrap();
+        let then = SystemTime::now() - ago;
+        state::execute(&mut store, set_up, then).unwrap();
+        let snapshot = Snapshot::build_at(&mut store, Arc::new(config.clone()), then).unwrap();
         let trail = Trail::open(&config.audit, &context.state_dir).unwrap();
         (Gate::new(snapshot, store, trail, Vec::new()), dir)
     }

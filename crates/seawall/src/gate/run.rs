@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use sd_notify::NotifyState;
 use serde_json::json;
@@ -21,6 +21,8 @@ use crate::state::{Lock, Store};
 
 /// How often the gate looks at its own certificate and notes the time.
 const UPKEEP: Duration = Duration::from_secs(600);
+
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// Serves until told to stop.
 ///
@@ -72,6 +74,7 @@ async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopp
     }
     tokio::spawn(admin::server::serve(gate.clone(), admin, stop.clone()));
     tokio::spawn(upkeep(gate.clone()));
+    tokio::spawn(crls(gate.clone()));
     for line in &described {
         tracing::info!(listen = %line, upstream = %gate.snapshot.load().engine.describe(), "serving");
     }
@@ -156,6 +159,28 @@ async fn upkeep(gate: Arc<Gate>) {
     }
 }
 
+/// Judges every session again when a revocation list ends: nothing says any more that what it was
+/// about is not revoked.
+async fn crls(gate: Arc<Gate>) {
+    let mut seen = SystemTime::now();
+    loop {
+        let next = gate.snapshot.load().next_crl_end(seen);
+        let now = SystemTime::now();
+        let left = next.map(|end| end.duration_since(now).unwrap_or_default());
+        if left == Some(Duration::ZERO) {
+            tracing::warn!("a revocation list has expired");
+            gate.judge_all_again();
+            seen = now;
+            continue;
+        }
+        tokio::select! {
+            // The clock may be set meanwhile.
+            () = tokio::time::sleep(left.map_or(MINUTE, |left| left.min(MINUTE))) => {}
+            () = gate.published.notified() => {}
+        }
+    }
+}
+
 enum Asked {
     Reload,
     Stop,
@@ -214,8 +239,18 @@ fn notify(state: &[NotifyState<'_>]) {
 
 #[cfg(test)]
 mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, ServerName};
+    use rustls::{ClientConfig, RootCertStore};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio_rustls::TlsConnector;
+
     use super::*;
-    use crate::gate::tests::gate;
+    use crate::authenticate::tls::ENROL_ALPN;
+    use crate::gate::Of;
+    use crate::gate::tests::{DAY, gate};
 
     #[tokio::test]
     async fn a_drain_that_takes_too_long_counts() {
@@ -226,5 +261,57 @@ mod tests {
         let hits = "seawall_limit_hits_total{limit=\"drain\"} 1\n";
         assert!(gate.metrics.render(&gate).contains(hits));
         drop(open);
+    }
+
+    /// The certificate that whoever connects is shown.
+    async fn shown(gate: &Gate, address: SocketAddr) -> CertificateDer<'static> {
+        let mut roots = RootCertStore::empty();
+        let bundle = gate.store().bundle().unwrap();
+        for ca in CertificateDer::pem_slice_iter(bundle.as_bytes()) {
+            roots.add(ca.unwrap()).unwrap();
+        }
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let mut config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        // The one door that needs no certificate of the client.
+        config.alpn_protocols = vec![ENROL_ALPN.to_vec()];
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = ServerName::from(address.ip());
+        let tls = TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap();
+        tls.get_ref().1.peer_certificates().unwrap()[0].clone().into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_gate_that_runs_renews_its_certificate_and_closes_nothing() {
+        // It lives 90 days and is renewed in the last 30.
+        let (gate, dir) = gate("", DAY * 61);
+        let gate = Arc::new(gate);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let lanes = Arc::new(listen::Lanes::open().unwrap());
+        let listener = listen::Listener::Tcp(listener);
+        tokio::spawn(listen::accept(gate.clone(), listener, lanes, CancellationToken::new()));
+        let open = TcpStream::connect(address).await.unwrap();
+        let before = shown(&gate, address).await;
+
+        tokio::spawn(upkeep(gate.clone()));
+        let renewed = async {
+            while shown(&gate, address).await == before {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), renewed).await.expect("it is renewed");
+        let snapshot = gate.snapshot.load();
+        let ends = snapshot.expiries.iter().filter(|expiry| expiry.of == Of::Gate);
+        let left = ends.map(|expiry| expiry.not_after.duration_since(SystemTime::now()).unwrap());
+        assert!(left.max().unwrap() > DAY * 89);
+        // A connection that was accepted before is still there.
+        let closed = open.try_read(&mut [0]);
+        assert!(closed.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+        let record = std::fs::read_to_string(dir.path().join("state/audit/00000001.jsonl"));
+        assert!(record.unwrap().contains("server-certificate.renew"));
     }
 }

@@ -17,7 +17,7 @@ use crate::authenticate::{Authority, Credential, Ended};
 use crate::cli::report::{Doing, Error};
 use crate::config::{Config, OutsideTls, Tls};
 use crate::engine::Engine;
-use crate::pki::Facts;
+use crate::pki::{self, Facts};
 use crate::state::{self, Identity, Standing, Store};
 
 /// When a certificate that matters ends.
@@ -25,7 +25,7 @@ use crate::state::{self, Identity, Standing, Store};
 pub struct Expiry {
     /// Whose it is.
     pub of: Of,
-    /// SHA-256 of the certificate.
+    /// SHA-256 of it.
     pub fingerprint: [u8; 32],
     /// End of its validity.
     pub not_after: SystemTime,
@@ -38,6 +38,8 @@ pub enum Of {
     Ca,
     /// The one the gate shows.
     Gate,
+    /// Of a CA's revocation list: it, when it ends.
+    Crl,
     /// An identity's.
     Identity(Name),
 }
@@ -69,10 +71,19 @@ impl Snapshot {
     /// # Errors
     /// What could not be read or does not fit together; nothing is changed.
     pub fn build(store: &mut Store, config: Arc<Config>) -> Result<Self, Error> {
+        Self::build_at(store, config, SystemTime::now())
+    }
+
+    /// [`Snapshot::build`] as it is at some time: what the gate shows is renewed by it.
+    pub(super) fn build_at(
+        store: &mut Store,
+        config: Arc<Config>,
+        now: SystemTime,
+    ) -> Result<Self, Error> {
         let files = config.tls.outside.as_ref().map(outside_material).transpose()?;
         let engine = Engine::new(&config.upstream, config.limits.connect_engine)
             .map_err(|error| Error::usage(error.to_string()))?;
-        Self::assemble(store, config, files.map(Arc::new), Arc::new(engine))
+        Self::assemble(store, config, files.map(Arc::new), Arc::new(engine), now)
     }
 
     /// The same configuration, and its files as they were read, with the identities and
@@ -82,7 +93,8 @@ impl Snapshot {
     /// # Errors
     /// What could not be read from the store.
     pub fn renewed(&self, store: &mut Store) -> Result<Self, Error> {
-        Self::assemble(store, self.config.clone(), self.files.clone(), self.engine.clone())
+        let (config, files, engine) = (&self.config, &self.files, &self.engine);
+        Self::assemble(store, config.clone(), files.clone(), engine.clone(), SystemTime::now())
     }
 
     fn assemble(
@@ -90,9 +102,9 @@ impl Snapshot {
         config: Arc<Config>,
         files: Option<Arc<Material>>,
         engine: Arc<Engine>,
+        now: SystemTime,
     ) -> Result<Self, Error> {
         static GENERATIONS: AtomicU64 = AtomicU64::new(1);
-        let now = SystemTime::now();
         let default = config.tls.outside.as_ref().and_then(|outside| outside.default_role);
         let known = store.identities(now)?;
         let material = material(store, &config.tls, files.as_deref(), now)?;
@@ -113,6 +125,12 @@ impl Snapshot {
             identities,
             files,
         })
+    }
+
+    /// When the next revocation list ends, of those that end after `at`.
+    pub fn next_crl_end(&self, at: SystemTime) -> Option<SystemTime> {
+        let ends = self.expiries.iter().filter(|expiry| expiry.of == Of::Crl);
+        ends.map(|expiry| expiry.not_after).filter(|&end| end > at).min()
     }
 
     /// What a credential may do now.
@@ -244,7 +262,13 @@ fn expiries(material: &Material, identities: &[Identity]) -> Result<Vec<Expiry>,
             not_after: last.not_after,
         }))
     });
-    cas.chain(gate).chain(last).collect()
+    let crls = material.outside_crls.iter().filter_map(|der| {
+        let end = pki::next_update(der).doing(|| "read a revocation list".to_owned());
+        let fingerprint = pki::sha256(der);
+        end.map(|end| end.map(|not_after| Expiry { of: Of::Crl, fingerprint, not_after }))
+            .transpose()
+    });
+    cas.chain(gate).chain(crls).chain(last).collect()
 }
 
 fn pem_file<T: PemObject>(path: &Path) -> Result<Vec<T>, Error> {

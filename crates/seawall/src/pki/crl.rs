@@ -8,7 +8,7 @@ use rcgen::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{Ca, Error, whole_seconds};
+use super::{Ca, Error, moment, whole_seconds};
 
 /// Why a certificate was revoked (RFC 5280 section 5.3.1), as `--reason` spells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -47,6 +47,15 @@ pub struct Crl {
     pub pem: String,
     /// DER.
     pub der: Vec<u8>,
+}
+
+/// When a CRL (DER) ends, if it says so; RFC 5280 section 5.1.2.5 wants that it does.
+///
+/// # Errors
+/// [`Error::NotACrl`].
+pub fn next_update(der: &[u8]) -> Result<Option<SystemTime>, Error> {
+    let (_, crl) = x509_parser::parse_x509_crl(der).map_err(|_| Error::NotACrl)?;
+    Ok(crl.next_update().map(moment))
 }
 
 impl Ca {

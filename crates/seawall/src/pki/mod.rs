@@ -19,7 +19,7 @@ use std::time::{Duration, SystemTime};
 pub use ca::{Ca, Issued};
 pub(crate) use certificate::moment;
 pub use certificate::{Facts, colons, sha256};
-pub use crl::{Crl, Reason, RevokedSerial};
+pub use crl::{Crl, Reason, RevokedSerial, next_update};
 pub use key::{Key, PublicKey};
 
 /// Lifetime of a person's certificate, unless `--ttl` says otherwise.
@@ -58,6 +58,9 @@ pub enum Error {
     /// Not a PEM private key of a kind that is understood.
     #[error("this is not an unencrypted PEM private key (PKCS#8, SEC1 or PKCS#1)")]
     NotAKey,
+    /// Not a CRL in DER.
+    #[error("this is not a certificate revocation list")]
+    NotACrl,
     /// Not PEM, or not a PKCS#10 request.
     #[error("this is not a PEM certificate request")]
     NotARequest,

@@ -7,8 +7,9 @@ use std::process::Command;
 
 use crate::support::client::Docker;
 use crate::support::engine::Engine;
-use crate::support::gate::Gate;
+use crate::support::gate::{Gate, recorded_at};
 use crate::support::process::Running;
+use crate::support::wait::{SHORT, until};
 
 /// A CA with a server's and a client's certificate.
 struct ByHand {
@@ -107,8 +108,13 @@ impl ByHand {
         self.dir.path().join(name).display().to_string()
     }
 
-    /// Writes `crl.pem`: nobody revoked, or the client.
+    /// Writes `crl.pem`, good for a day: nobody revoked, or the client.
     fn crl(&self, revoked: &[&str]) {
+        self.crl_of(revoked, "86400");
+    }
+
+    /// The same, good for so many seconds.
+    fn crl_of(&self, revoked: &[&str], seconds: &str) {
         let index: Vec<_> = revoked
             .iter()
             .map(|name| {
@@ -122,12 +128,14 @@ impl ByHand {
             .collect();
         fs::write(self.dir.path().join("index.txt"), index.concat()).unwrap();
         let ca = "[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\ndefault_md = sha256\n\
-                  default_crl_days = 1\ncrlnumber = crlnumber\ncrl_extensions = e\n\
+                  crlnumber = crlnumber\ncrl_extensions = e\n\
                   [e]\nauthorityKeyIdentifier = keyid\n";
         fs::write(self.dir.path().join("crlnumber"), "01\n").unwrap();
         fs::write(self.dir.path().join("ca.cnf"), ca).unwrap();
         let out = ["-keyfile", "ca-key.pem", "-cert", "ca.pem", "-out", "crl.pem"];
-        self.openssl(&[&["ca", "-config", "ca.cnf", "-gencrl"][..], &out[..]].concat());
+        self.openssl(
+            &[&["ca", "-config", "ca.cnf", "-gencrl", "-crlsec", seconds][..], &out[..]].concat(),
+        );
     }
 
     /// A gate run as dockerd would be, with these arguments more.
@@ -151,6 +159,15 @@ impl ByHand {
         let args: Vec<_> = flags.iter().map(String::as_str).chain(more.iter().copied()).collect();
         Gate::prepared(&Engine::shared().socket(), config, &args)
     }
+}
+
+// Waits until the record has a request of this operation.
+fn has_begun(gate: &Gate, operation: &str) {
+    until(
+        SHORT,
+        || format!("no {operation} in {:?}", gate.records()),
+        || gate.records().iter().any(|record| record["operation"] == operation),
+    );
 }
 
 fn docker(gate: &Gate, folder: &Path) -> Docker {
@@ -271,13 +288,12 @@ fn a_revoked_match_is_cut_and_does_not_become_what_strangers_are() {
     let client = docker(&gate, &by_hand.client_folder("client"));
     client.run(["ps"]).ok();
     let events = client.start(["events"]);
-    crate::support::wait::until(std::time::Duration::from_secs(10), String::new, || {
-        gate.records().iter().any(|record| record["operation"] == "SystemEvents")
-    });
+    has_begun(&gate, "SystemEvents");
     // Somebody is just replacing the gate's own files; that must not hold it up.
     fs::remove_file(by_hand.path("server-key.pem")).unwrap();
     gate.run(["revoke", "job", "--force"]).ok();
     events.wait();
+    gate.cut_within_a_second_of("revoke", 1);
     client.run(["ps"]).fails();
     gate.run(["identity", "remove", "job", "--force"]).ok();
     client.run(["ps"]).fails();
@@ -295,11 +311,41 @@ fn a_crl_that_is_reloaded_cuts_whom_it_names() {
     let client = docker(&gate, &by_hand.client_folder("client"));
     client.run(["ps"]).ok();
     let events = client.start(["events"]);
-    crate::support::wait::until(std::time::Duration::from_secs(10), String::new, || {
-        gate.records().iter().any(|record| record["operation"] == "SystemEvents")
-    });
+    has_begun(&gate, "SystemEvents");
     by_hand.crl(&["client"]);
     gate.run(["reload"]).ok();
     events.wait();
+    gate.cut_within_a_second_of("reload", 1);
     client.run(["ps"]).fails();
+}
+
+#[test]
+fn a_crl_that_expires_cuts_everybody_it_could_have_named() {
+    let by_hand = ByHand::ecdsa();
+    by_hand.crl(&[]);
+    let crl = format!("[tls]\ncrl = {:?}\n", by_hand.path("crl.pem"));
+    let gate = by_hand.gate_with(&crl, &["--default-role", "viewer"]);
+    gate.start();
+    let client = docker(&gate, &by_hand.client_folder("client"));
+    let events = client.start(["events"]);
+    has_begun(&gate, "SystemEvents");
+    by_hand.crl_of(&[], "4");
+    gate.run(["reload"]).ok();
+    let end = gate.metrics();
+    let end = end.lines().find(|line| line.contains("{of=\"crl\",")).unwrap();
+    let end = end.rsplit_once(' ').unwrap().1.parse().unwrap();
+    events.wait();
+
+    let cut = gate.cut(1)[0];
+    let records = gate.records();
+    let reloaded = recorded_at(records.iter().find(|record| record["what"] == "reload").unwrap());
+    // On a busy machine it may have ended before the reload that was to load it in time.
+    let due = reloaded.max(time::OffsetDateTime::from_unix_timestamp(end).unwrap());
+    let late = cut - due;
+    assert!((0..1000).contains(&late.whole_milliseconds()), "cut {late} after {due}");
+    client.run(["ps"]).fails();
+    assert!(gate.run(["status"]).ok().contains("CRL"), "status says so");
+    by_hand.crl(&[]);
+    gate.run(["reload"]).ok();
+    client.run(["ps"]).ok();
 }

@@ -279,6 +279,38 @@ impl Gate {
         self.wait();
     }
 
+    /// Asserts that at least `count` requests were cut, each within a second of the newest event
+    /// `what`. The gate's own times count: how long a busy machine takes to start a command, or a
+    /// client to end, is not its promise.
+    #[track_caller]
+    pub(crate) fn cut_within_a_second_of(&self, what: &str, count: usize) {
+        let cut = self.cut(count);
+        let records = self.records();
+        let event = records.iter().rfind(|record| record["what"] == what);
+        let since = recorded_at(event.unwrap_or_else(|| panic!("no {what} in {records:?}")));
+        for at in cut {
+            assert!(at - since < time::Duration::SECOND, "cut {} after {what}", at - since);
+        }
+    }
+
+    /// When requests were cut, once the record has at least `count` of them.
+    #[track_caller]
+    pub(crate) fn cut(&self, count: usize) -> Vec<time::OffsetDateTime> {
+        let mut cut = Vec::new();
+        // Outcomes may be written up to 100 ms later than they are dated.
+        until(
+            SHORT,
+            || format!("{:?}", self.records()),
+            || {
+                let records = self.records();
+                let outcomes = records.iter().filter(|record| record["ending"] == "cut");
+                cut = outcomes.map(recorded_at).collect();
+                cut.len() >= count
+            },
+        );
+        cut
+    }
+
     /// Every record of its audit trail, oldest first.
     pub(crate) fn records(&self) -> Vec<serde_json::Value> {
         let mut files: Vec<_> =
@@ -301,6 +333,12 @@ impl Drop for Gate {
             let _ = child.wait();
         }
     }
+}
+
+/// The time a record gives itself.
+pub(crate) fn recorded_at(record: &serde_json::Value) -> time::OffsetDateTime {
+    let text = record["time"].as_str().unwrap();
+    time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).unwrap()
 }
 
 /// An address of the loopback on which nothing listens now.
