@@ -31,5 +31,6 @@ pub mod sessions;
 // Beside the way of a request: identities and their credentials, and how they are given out.
 pub mod admin;
 pub mod enrol;
+pub mod exposure;
 pub mod pki;
 pub mod state;

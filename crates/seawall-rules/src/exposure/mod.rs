@@ -4,8 +4,11 @@
 //! list of checks ([`catalogue`]); what comes out is a [`Report`]: findings, what could not be
 //! looked at, and what was looked at and is in order. Nothing that could not be read passes.
 
+pub mod address;
 pub mod catalogue;
+pub mod certificate;
 mod report;
+pub mod vulnerabilities;
 
 pub use report::{Evidence, Finding, Place, Report, State, Unknown};
 

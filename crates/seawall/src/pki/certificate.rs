@@ -94,7 +94,8 @@ fn serial(certificate: &X509Certificate<'_>) -> Vec<u8> {
     raw[zeros..].to_vec()
 }
 
-fn hostnames(certificate: &X509Certificate<'_>) -> Vec<String> {
+/// DNS names and addresses of its subjectAltName.
+pub(crate) fn hostnames(certificate: &X509Certificate<'_>) -> Vec<String> {
     let name = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
         GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string()),
@@ -119,7 +120,7 @@ fn general_names<'a>(
 }
 
 /// A name as strangers may have written it: escaped, at most [`SHOWN`] characters.
-fn shown(name: &X509Name<'_>) -> String {
+pub(crate) fn shown(name: &X509Name<'_>) -> String {
     name.to_string().escape_debug().take(SHOWN).collect()
 }
 

@@ -19,6 +19,7 @@ use std::time::{Duration, SystemTime};
 pub use ca::{Ca, Issued};
 pub(crate) use certificate::moment;
 pub use certificate::{Facts, colons, sha256};
+pub(crate) use certificate::{hostnames, shown};
 pub use crl::{Crl, Reason, RevokedSerial, next_update};
 pub use key::{Key, PublicKey};
 

@@ -1,6 +1,7 @@
 //! The closed list of checks, as data: one file a subject, in the order of their ids.
 
 pub mod access;
+pub mod address;
 pub mod container;
 pub mod engine;
 pub mod gate;
@@ -43,6 +44,7 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         container::ALL,
         host::ALL,
         gate::ALL,
+        address::ALL,
     ]
     .into_iter()
     .flatten()

@@ -1,0 +1,5 @@
+//! Looks at hosts and addresses for an exposed engine; what it means is `seawall_rules::exposure`'s
+//! to say.
+
+pub(crate) mod certificate;
+pub mod probe;
