@@ -4,7 +4,8 @@
 //! every decision is a function of what it was given. The modules stand in the order in which
 //! a request meets them.
 
-// 1 admit: may this address speak to us at all
+// 1 admit: may this address speak to us at all, asked by the gate and by the kernel
+pub mod firewall;
 pub mod network;
 // 2 authenticate: the names an identity may have, the SSH keys it may enter with, and what it may
 // ask of SSH

@@ -18,6 +18,11 @@ impl Networks {
         Self { allow, deny }
     }
 
+    /// Every prefix that either list names, in no order.
+    pub fn prefixes(&self) -> impl Iterator<Item = IpNet> {
+        self.allow.iter().chain(&self.deny).copied()
+    }
+
     /// Whether `address` may connect. An IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) is
     /// judged as the IPv4 address it carries.
     pub fn admits(&self, address: IpAddr) -> bool {

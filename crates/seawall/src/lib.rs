@@ -32,5 +32,6 @@ pub mod sessions;
 pub mod admin;
 pub mod enrol;
 pub mod exposure;
+pub mod firewall;
 pub mod pki;
 pub mod state;

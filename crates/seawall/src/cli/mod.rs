@@ -6,6 +6,7 @@
 mod backup;
 mod ca;
 mod completions;
+mod firewall;
 mod identity;
 mod join;
 mod log;
@@ -137,6 +138,7 @@ enum Command {
     Backup(backup::Args),
     Ca(ca::Args),
     Completions(completions::Args),
+    Firewall(firewall::Args),
     Identity(identity::Args),
     Join(join::Args),
     Log(log::Args),
@@ -158,6 +160,7 @@ impl Command {
             Self::Backup(args) => backup::run(context, args),
             Self::Ca(args) => ca::run(context, args),
             Self::Completions(args) => completions::run(context, args),
+            Self::Firewall(args) => firewall::run(context, args),
             Self::Identity(args) => identity::run(context, args),
             Self::Join(args) => join::run(context, args),
             Self::Log(args) => log::run(context, args),
@@ -178,7 +181,7 @@ impl Command {
 /// The order of `seawall --help`; a test holds it complete.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run the gate", &["up", "serve", "reload"]),
-    ("Say who may enter", &["identity", "revoke", "ca"]),
+    ("Say who may enter", &["identity", "revoke", "firewall", "ca"]),
     ("Enter", &["join", "renew"]),
     ("See what it does", &["status", "sessions", "policy", "log"]),
     ("Look after it", &["backup", "restore", "completions", "man"]),

@@ -6,7 +6,7 @@ mod engine;
 mod host;
 mod plan;
 mod port;
-mod service;
+pub(super) mod service;
 
 use std::os::unix::net::UnixStream;
 

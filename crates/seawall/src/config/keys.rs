@@ -42,6 +42,7 @@ pub(crate) enum Kind {
 pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("", "Where the gate listens and what it protects."),
     ("network", "Who gets as far as a handshake. The longest matching prefix decides."),
+    ("firewall", "What `seawall firewall` has the kernel do for the gate's ports."),
     ("tls", "The gate's own side of TLS. A client certificate is always required."),
     ("upstream_tls", "TLS to an engine elsewhere, for `upstream = \"tcp://...\"`."),
     ("ssh", "Ways in over SSH, by keys that were registered with `identity add --ssh-key`."),
@@ -99,6 +100,36 @@ pub(crate) const KEYS: &[Key] = &[
         default: Some("[]"),
         example: "",
         meaning: "Networks that may not connect; wins over an equally long `allow`.",
+    },
+    Key {
+        name: "firewall.engine",
+        kind: Kind::OneOf(&["closed", "network"]),
+        default: Some(r#""closed""#),
+        example: "",
+        meaning: "Ports on which the engine itself listens, past the gate: `closed` to all other \
+            hosts, or open to those whom `[network]` lets in.",
+    },
+    Key {
+        name: "firewall.rate",
+        kind: Kind::Count(0, 10_000),
+        default: Some("50"),
+        example: "",
+        meaning: "Connections a second of one IPv4 address or IPv6 /64; more are dropped. 0 is \
+            no limit.",
+    },
+    Key {
+        name: "firewall.burst",
+        kind: Kind::Count(1, 10_000),
+        default: Some("200"),
+        example: "",
+        meaning: "Connections of one such source at once before `rate` counts.",
+    },
+    Key {
+        name: "firewall.log",
+        kind: Kind::Truth,
+        default: Some("false"),
+        example: "",
+        meaning: "Whether the kernel logs what it drops, at most one line a second.",
     },
     Key {
         name: "tls.min_version",

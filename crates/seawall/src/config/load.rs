@@ -82,6 +82,7 @@ pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result
         upstream,
         min_api: min_api(&mut reader),
         networks: networks(&mut reader),
+        firewall: super::firewall::read(&mut reader),
         tls: tls(&mut reader, base),
         ssh: Ssh { rsa: reader.truth("ssh.rsa").value },
         limits: limits(&mut reader),

@@ -2,6 +2,7 @@
 //! Turning one into the other is where every complaint is made.
 
 mod file;
+mod firewall;
 mod keys;
 mod listen;
 mod load;
@@ -11,6 +12,7 @@ mod problems;
 mod template;
 pub(crate) mod units;
 
+pub use firewall::{EnginePorts, Firewall};
 pub(crate) use keys::{KEYS, SECTIONS};
 pub(crate) use listen::parse_listen;
 pub use load::{interpret, load, load_for_command};
@@ -40,6 +42,8 @@ pub struct Config {
     pub min_api: ApiVersion,
     /// Who may connect at all.
     pub networks: Networks,
+    /// What the kernel holds, where it was told to.
+    pub firewall: Firewall,
     /// The server's side of TLS.
     pub tls: Tls,
     /// Ways in over SSH.

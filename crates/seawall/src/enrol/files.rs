@@ -79,7 +79,7 @@ pub(super) fn swaps_folders(dir: &Path) -> io::Result<bool> {
 }
 
 /// Removes a file, if it is there.
-pub(super) fn remove(path: &Path) -> io::Result<()> {
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
     absent_is_fine(fs::remove_file(path))
 }
 

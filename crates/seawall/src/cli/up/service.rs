@@ -12,6 +12,11 @@ const PACKAGED: [&str; 2] =
     ["/usr/lib/systemd/system/seawall.service", "/lib/systemd/system/seawall.service"];
 const OURS: &str = "/etc/systemd/system/seawall.service";
 
+/// Whether systemd runs this host, sd_booted(3).
+pub(in crate::cli) fn systemd_runs() -> bool {
+    Path::new("/run/systemd/system").is_dir()
+}
+
 /// Whether `--service` can work here; asked before anything is made.
 ///
 /// # Errors
@@ -21,7 +26,7 @@ pub(super) fn check() -> Result<(), Error> {
         return Err(Error::usage("only root can install a system service")
             .hint("sudo seawall up --service"));
     }
-    if !Path::new("/run/systemd/system").is_dir() {
+    if !systemd_runs() {
         return Err(Error::failed("systemd does not run this host")
             .hint("leave out `--service` and let your supervisor run `seawall serve`"));
     }
@@ -46,6 +51,25 @@ pub(super) fn install(context: &Context) -> Result<(), Error> {
 }
 
 fn unit(binary: &Path, context: &Context) -> Result<String, Error> {
+    let (serve, reload) = (command(binary, context, "serve")?, command(binary, context, "reload")?);
+    Ok(UNIT
+        .replace("/usr/bin/seawall serve", &serve)
+        .replace(
+            "ReadWritePaths=/var/lib/seawall",
+            &format!("ReadWritePaths={}", context.state_dir.display()),
+        )
+        .replace("/usr/bin/seawall reload", &reload))
+}
+
+/// A command of this binary on the files of `context`, as a unit names it.
+///
+/// # Errors
+/// That a path of them would be read otherwise there.
+pub(in crate::cli) fn command(
+    binary: &Path,
+    context: &Context,
+    command: &str,
+) -> Result<String, Error> {
     let [binary, config, state] = [binary, &context.config_file, &context.state_dir].map(|path| {
         path.to_str()
             .filter(|path| !path.contains(|c: char| c.is_whitespace() || "\"'\\%$".contains(c)))
@@ -54,20 +78,21 @@ fn unit(binary: &Path, context: &Context) -> Result<String, Error> {
         return Err(Error::usage("a path with spaces or quotes cannot stand in a unit file")
             .hint("move the binary, `--config` or `--state` to a plain path"));
     };
-    let mut command = format!("{binary} serve");
+    let mut line = format!("{binary} {command}");
     if config != "/etc/seawall/seawall.toml" {
-        command += &format!(" --config {config}");
+        line += &format!(" --config {config}");
     }
     if state != "/var/lib/seawall" {
-        command += &format!(" --state {state}");
+        line += &format!(" --state {state}");
     }
-    Ok(UNIT
-        .replace("/usr/bin/seawall serve", &command)
-        .replace("ReadWritePaths=/var/lib/seawall", &format!("ReadWritePaths={state}"))
-        .replace("/usr/bin/seawall reload", &format!("{command} reload").replace(" serve", "")))
+    Ok(line)
 }
 
-fn systemctl(arguments: &[&str]) -> Result<(), Error> {
+/// Runs `systemctl`.
+///
+/// # Errors
+/// What it said.
+pub(in crate::cli) fn systemctl(arguments: &[&str]) -> Result<(), Error> {
     let line = format!("systemctl {}", arguments.join(" "));
     let output =
         Command::new("systemctl").args(arguments).output().doing(|| format!("run `{line}`"))?;
@@ -99,7 +124,7 @@ mod tests {
         let unit = unit(Path::new("/usr/local/bin/seawall"), &other).unwrap();
         let has = |line: &str| assert!(unit.lines().any(|l| l == line), "{line} is not in\n{unit}");
         has("ExecStart=/usr/local/bin/seawall serve --config /srv/gate.toml --state /srv/state");
-        has("ExecReload=/usr/local/bin/seawall --config /srv/gate.toml --state /srv/state reload");
+        has("ExecReload=/usr/local/bin/seawall reload --config /srv/gate.toml --state /srv/state");
         has("ReadWritePaths=/srv/state");
     }
 

@@ -1,0 +1,12 @@
+//! The kernel's rules for the gate's ports: [`wanted`] works them out from the configuration,
+//! [`kernel`] puts them in force and reads them back, [`applied`] remembers them for the next
+//! boot. What they say is decided in `seawall_rules::firewall`.
+
+pub(crate) mod applied;
+mod command;
+mod engine_ports;
+pub(crate) mod kernel;
+mod namespace;
+mod published;
+pub(crate) mod session;
+pub(crate) mod wanted;
