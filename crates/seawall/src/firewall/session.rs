@@ -5,14 +5,20 @@ use std::fs;
 use std::net::IpAddr;
 
 /// Where the session comes from that this command runs in; more than one when it is nested. Looks
-/// at the environment of every process above this one too, because `sudo` clears its own.
+/// at the environment of every process above this one too, because `sudo` clears its own; but not
+/// at those of another network namespace, whose connections come another way.
 pub(crate) fn remote_addresses() -> BTreeSet<IpAddr> {
     let mut found: BTreeSet<_> =
         std::env::var("SSH_CONNECTION").iter().filter_map(|value| peer(value)).collect();
+    let network = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/net")).ok();
+    let ours = network("self");
     let mut next = parent("self");
     // A chain of processes is short; a bound is there for the one that is not.
     for _ in 0..64 {
         let Some(pid) = next.filter(|pid| pid != "0") else { break };
+        if network(&pid) != ours {
+            break;
+        }
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         let variables = environment.split(|byte| *byte == 0);
         let values = variables.filter_map(|variable| variable.strip_prefix(b"SSH_CONNECTION="));

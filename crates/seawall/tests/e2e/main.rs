@@ -10,6 +10,7 @@ mod certificates;
 mod containers;
 mod day_two;
 mod entering;
+mod firewall;
 mod images;
 mod limits;
 mod limits_of_enrolment;

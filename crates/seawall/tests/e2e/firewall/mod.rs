@@ -1,0 +1,6 @@
+//! `seawall firewall`, held to with real packets: each test has its own hosts, in network
+//! namespaces, and asks over IPv4 and IPv6.
+
+mod packets;
+mod site;
+mod trial;
