@@ -41,6 +41,16 @@ fn an_empty_file_is_every_default() {
                 allow: [],
                 deny: [],
             },
+            firewall: Firewall {
+                engine: Closed,
+                rate: Some(
+                    Rate {
+                        per_second: 50,
+                        burst: 200,
+                    },
+                ),
+                log: false,
+            },
             tls: Tls {
                 allow_tls12: false,
                 hostnames: [
@@ -117,6 +127,11 @@ fn every_key_is_read() {
         [network]
         allow = ["10.0.0.0/8", "fd00:12::/64", "192.0.2.9"]
         deny = ["10.1.0.0/16"]
+        [firewall]
+        engine = "network"
+        rate = 5
+        burst = 6
+        log = true
         [tls]
         min_version = "1.2"
         ca = "ca.pem"
@@ -198,6 +213,16 @@ fn every_key_is_read() {
                 deny: [
                     10.1.0.0/16,
                 ],
+            },
+            firewall: Firewall {
+                engine: Network,
+                rate: Some(
+                    Rate {
+                        per_second: 5,
+                        burst: 6,
+                    },
+                ),
+                log: true,
             },
             tls: Tls {
                 allow_tls12: true,
