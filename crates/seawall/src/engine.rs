@@ -1,23 +1,23 @@
 //! Stage 7: the engine behind the gate, and how a connection to it is made.
 
 use std::io;
-use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use tokio::io::{AsyncRead, AsyncWrite, BufReader, Interest, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, BufReader, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::config::Upstream;
+use crate::http::hang_up::{Socket, Watched};
 use crate::metrics::Limit;
 
 /// Where the engine is and how to speak to it; made once per snapshot.
@@ -145,39 +145,11 @@ impl Way {
     }
 }
 
-impl EngineStream {
-    /// What to wait for after the engine has ended its direction, to learn that it closed its
-    /// whole connection. `None` over TCP, which does not tell a closed peer from a half-closed
-    /// one; writing to it does.
-    pub fn hang_up(&self) -> Option<HangUp> {
-        let Self::Unix(stream) = self else { return None };
-        // A descriptor of its own has a readiness of its own, so that waiting for the hang-up
-        // does not take away that the socket is writable.
-        let watched = stream.as_fd().try_clone_to_owned().ok()?;
-        UnixStream::from_std(watched.into()).ok().map(HangUp)
-    }
-}
-
-/// Waits for the other end of a Unix socket to be closed (`EPOLLHUP`), not just half-closed.
-#[derive(Debug)]
-pub struct HangUp(UnixStream);
-
-impl HangUp {
-    /// Ready once nothing that is written can arrive any more.
-    pub fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if ready!(self.0.poll_write_ready(cx)).is_err() {
-                return Poll::Ready(());
-            }
-            // Claiming that it would block leaves only the next event to wake us; what came
-            // before it, the probe sees.
-            let would_block = || Err::<(), _>(io::Error::from(io::ErrorKind::WouldBlock));
-            let _ = self.0.try_io(Interest::WRITABLE, would_block);
-            // A write of no bytes fails once the peer has closed (EPIPE), and only then.
-            let probe = socket2::SockRef::from(&self.0).send(&[]);
-            if probe.is_err_and(|error| error.kind() != io::ErrorKind::WouldBlock) {
-                return Poll::Ready(());
-            }
+impl Socket for EngineStream {
+    fn watched(&self) -> io::Result<Watched> {
+        match self {
+            Self::Unix(stream) => stream.watched(),
+            Self::Tls(stream) => stream.get_ref().0.get_ref().watched(),
         }
     }
 }

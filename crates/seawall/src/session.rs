@@ -13,13 +13,13 @@ use seawall_rules::operation::{self, Operation};
 use seawall_rules::policy;
 use seawall_rules::target;
 use seawall_rules::verdict::{Grant, Refusal, Verdict};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::audit::Decision;
 use crate::authenticate::{Authority, Ended};
 use crate::forward::{After, Link, Sender, forward};
 use crate::gate::{Gate, NOT_GRANTED_ANY_MORE, Snapshot};
 use crate::http::body::{self, Body};
+use crate::http::hang_up::Socket;
 use crate::http::read::{Bounds, NoHead, request_head};
 use crate::http::wire::Wire;
 use crate::http::write::Connection;
@@ -34,7 +34,7 @@ pub use account::Tally;
 /// TLS over TCP or a Unix socket; reading 0 bytes is the client's half-close, `shutdown` ours.
 pub async fn serve<S>(gate: &Gate, session: &Arc<Session>, stream: S)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: Socket + Send,
 {
     // The losing branch is dropped with all that is under way in it, and its account recorded.
     tokio::select! {
@@ -47,7 +47,7 @@ where
 
 async fn requests<S>(gate: &Gate, session: &Session, mut client: Wire<S>)
 where
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    S: Socket + Send,
 {
     let mut drain = pin!(gate.draining.cancelled());
     let mut link = Link::default();
@@ -103,7 +103,7 @@ struct Turn<'a, S> {
     client: &'a mut Wire<S>,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Turn<'_, S> {
+impl<S: Socket> Turn<'_, S> {
     /// Judges the request, records the decision, and only then forwards or refuses it.
     async fn take(
         mut self,

@@ -7,6 +7,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::audit::Ending;
 use crate::engine::EngineStream;
+use crate::http::hang_up::{HangUp, Socket};
 use crate::http::wire::{STREAM_BUFFER, Wire};
 use crate::session::Tally;
 
@@ -18,11 +19,11 @@ pub async fn copy<S>(
     tally: &mut Tally<'_>,
 ) -> Ending
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Socket,
 {
     let mut up = Direction::Open;
     let mut down = Direction::Open;
-    let mut hang_up = None;
+    let (mut client_gone, mut engine_gone) = (HangUp::default(), HangUp::default());
     std::future::poll_fn(|cx| {
         // Downward first: what the engine still said is worth more than what it will not read.
         while down == Direction::Open {
@@ -48,13 +49,16 @@ where
                 Poll::Pending => break,
             }
         }
+        // A client that is not read, because it ended its direction or the engine takes no more,
+        // may have gone all the same.
+        let unread = up == Direction::Ended || !client.input.is_empty();
+        if unread && client_gone.poll(cx, &client.stream).is_ready() {
+            return Poll::Ready(Ending::ClientGone);
+        }
         match (up, down) {
             (_, Direction::Open | Direction::Deaf) => Poll::Pending,
             (Direction::Open, Direction::Ended) => {
-                match hang_up.get_or_insert_with(|| engine.stream.hang_up()) {
-                    Some(hang_up) => hang_up.poll(cx).map(|()| Ending::Complete),
-                    None => Poll::Pending,
-                }
+                engine_gone.poll(cx, &engine.stream).map(|()| Ending::Complete)
             }
             // Nothing can reach the engine, and it has nothing more to say.
             (Direction::Deaf | Direction::Ended, Direction::Ended) => Poll::Ready(Ending::Complete),

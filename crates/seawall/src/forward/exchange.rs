@@ -13,6 +13,7 @@ use super::download::Download;
 use super::upload::Upload;
 use crate::engine::EngineStream;
 use crate::http::body::{Body, Malformed};
+use crate::http::hang_up::{HangUp, Socket};
 use crate::http::response::{Asked, NotRelayed};
 use crate::http::wire::{EARLY_BUFFER, Wire};
 use crate::http::write::Connection;
@@ -83,10 +84,11 @@ pub async fn run<S>(
     terms: Terms,
 ) -> End
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Socket,
 {
     let mut upload = Upload::new(body);
     let mut download = Download::new(terms.asked);
+    let mut client_gone = HangUp::default();
     let mut stall = Stall { patience: terms.patience, sleep: None };
     let mut ends = Ends { client, engine, tally, client_waits: false, client_moved: false };
     std::future::poll_fn(|cx| {
@@ -97,10 +99,15 @@ where
         if let Poll::Ready(end) = download.poll(cx, &mut ends, upload.is_finished()) {
             return Poll::Ready(end);
         }
-        if !upload.is_running()
-            && let Poll::Ready(end) = watch(cx, ends.client, terms.silence)
-        {
+        let unread = if upload.is_running() {
+            !ends.client.input.is_empty()
+        } else if let Poll::Ready(end) = watch(cx, ends.client, terms.silence) {
             return Poll::Ready(end);
+        } else {
+            ends.client.ended
+        };
+        if unread && client_gone.poll(cx, &ends.client.stream).is_ready() {
+            return Poll::Ready(End::ClientGone);
         }
         stall.poll(cx, &mut ends)
     })

@@ -9,11 +9,11 @@ use seawall_rules::head::{Framing, Method};
 use seawall_rules::operation::{BodyKind, Request, UpgradeKind};
 use seawall_rules::verdict::Grant;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::audit::Ending;
 use crate::engine::{Engine, EngineStream};
 use crate::http::body::Body;
+use crate::http::hang_up::Socket;
 use crate::http::response::Asked;
 use crate::http::wire::{STREAM_BUFFER, Wire};
 use crate::http::write::Connection;
@@ -79,7 +79,7 @@ pub async fn forward<S>(
     client: Sender<'_, '_, S>,
 ) -> Result<(Ending, After), Failure>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: Socket,
 {
     let request = grant.request();
     let Sender { wire, body, connection, patience, tally } = client;

@@ -652,3 +652,61 @@ async fn a_raw_stream_200_is_a_stream_without_an_upgrade() {
     assert_eq!(relayed.unwrap(), (Ending::Complete, After::Close));
     assert_eq!(read, "output");
 }
+
+/// Writes until nobody takes any more.
+async fn flood(stream: &mut UnixStream) {
+    let full = Duration::from_millis(200);
+    while let Ok(written) = tokio::time::timeout(full, stream.write(&[b'x'; 65_536])).await {
+        written.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_goes_is_noticed_though_the_engine_reads_nothing() {
+    for (head, first) in [(ATTACH, ""), (BUILD, "fffffff\r\n")] {
+        let mut rig = Rig::new();
+        let (relayed, (), _unread) = rig
+            .relay(
+                head,
+                async |mut client| {
+                    client.write_all(first.as_bytes()).await.unwrap();
+                    flood(&mut client).await;
+                },
+                async |listener| {
+                    let mut engine = listener.accept().await.unwrap().0;
+                    read_head(&mut engine).await;
+                    if head == ATTACH {
+                        engine.write_all(SWITCHED.as_bytes()).await.unwrap();
+                    }
+                    engine
+                },
+            )
+            .await;
+        assert_eq!(relayed.unwrap().0, Ending::ClientGone, "{head}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_half_closed_and_goes_is_noticed_though_the_engine_is_silent() {
+    let mut rig = Rig::new();
+    let (relayed, (), _silent) = rig
+        .relay(
+            ATTACH,
+            async |mut client| {
+                read_head(&mut client).await;
+                client.shutdown().await.unwrap();
+                assert_eq!(client.read_u8().await.unwrap(), b'!');
+            },
+            async |listener| {
+                let mut engine = listener.accept().await.unwrap().0;
+                read_head(&mut engine).await;
+                engine.write_all(SWITCHED.as_bytes()).await.unwrap();
+                // The half-close has come; the client, which waits for more, goes after it.
+                assert_eq!(engine.read(&mut [0]).await.unwrap(), 0);
+                engine.write_all(b"!").await.unwrap();
+                engine
+            },
+        )
+        .await;
+    assert_eq!(relayed.unwrap(), (Ending::ClientGone, After::Close));
+}

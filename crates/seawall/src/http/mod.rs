@@ -3,6 +3,7 @@
 
 pub mod body;
 pub mod buffer;
+pub mod hang_up;
 pub mod read;
 pub mod response;
 pub mod wire;

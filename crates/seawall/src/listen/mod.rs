@@ -19,6 +19,7 @@ use crate::audit::RefusedConnection;
 use crate::authenticate::Credential;
 use crate::authenticate::tls::{Door, NoEntry};
 use crate::gate::Gate;
+use crate::http::hang_up::Socket;
 use crate::metrics::Limit;
 use crate::session;
 
@@ -179,7 +180,7 @@ async fn serve_api<S>(
     credential: Credential,
 ) -> Result<(), RefusedConnection>
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send,
+    S: Socket + Send,
 {
     let session = gate.begin_session(peer, credential)?;
     session::serve(gate, &session, stream).await;

@@ -1,7 +1,10 @@
 //! Streams that last: standard input with its half-close, terminals, attach and detach.
 
 use crate::support::client::Side;
+use crate::support::engine::Engine;
+use crate::support::gate::Gate;
 use crate::support::on_both_sides;
+use crate::support::raw::post_json;
 use crate::support::terminal::Terminal;
 use crate::support::wait::{SHORT, until};
 
@@ -131,4 +134,30 @@ fn a_client_that_goes_away_ends_its_exec_stream(side: Side) {
     drop(exec); // killed: its connection breaks, and the command's input must end
     let ended = "until [ -e /ended ]; do sleep 0.05; done; echo yes";
     assert_eq!(docker.run(["exec", &container.name, "sh", "-c", ended]).ok(), "yes");
+}
+
+#[test]
+fn a_client_that_is_gone_is_noticed_though_its_command_reads_nothing() {
+    let gate = Gate::up(&Engine::shared().socket());
+    let alice = gate.credentials("alice", "admin");
+    let admin = Side::Engine.docker();
+    let container = admin.idle_container("unread");
+    let mut connection = gate.connect(&alice);
+    let create = format!("/v1.41/containers/{}/exec", container.name);
+    let command = r#"{"AttachStdin":true,"AttachStdout":true,"Cmd":["sleep","1000"]}"#;
+    connection.send(post_json(&create, command));
+    let made = connection.answer("POST").text();
+    let made: serde_json::Value = serde_json::from_str(&made).unwrap();
+    let start = format!("/v1.41/exec/{}/start", made["Id"].as_str().unwrap());
+    let start = post_json(&start, "{}")
+        .replace("Host: docker\r\n", "Host: docker\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n");
+    connection.send(start);
+    assert!(connection.head().unwrap().starts_with("HTTP/1.1 101 "));
+    connection.flood();
+    connection.reset();
+    until(
+        SHORT,
+        || format!("{:?}", gate.records()),
+        || gate.records().iter().any(|record| record["ending"] == "client-gone"),
+    );
 }

@@ -6,7 +6,8 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -69,6 +70,30 @@ impl Connection {
             Self::Unix(stream) => stream.write_all(bytes),
             Self::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
         }
+    }
+
+    /// Writes again and again until nobody has taken anything for a while.
+    pub(crate) fn flood(&mut self) {
+        let Self::Tls(stream) = self else { panic!("for TLS connections") };
+        stream.sock.set_nonblocking(true).unwrap();
+        let full = Duration::from_millis(300);
+        let mut taken = Instant::now();
+        while taken.elapsed() < full {
+            if !stream.conn.wants_write() {
+                stream.conn.writer().write_all(&[b'x'; 16_384]).unwrap();
+            }
+            match stream.conn.write_tls(&mut stream.sock) {
+                Ok(_) => taken = Instant::now(),
+                Err(_) => thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// Breaks the connection as the kernel does for a process that was killed: with a reset.
+    pub(crate) fn reset(self) {
+        let Self::Tls(stream) = self else { panic!("for TLS connections") };
+        let linger = Some(Duration::ZERO);
+        socket2::SockRef::from(&stream.sock).set_linger(linger).unwrap();
     }
 
     /// Says that nothing more will be written; reading goes on.
