@@ -7,6 +7,7 @@
 // 1 admit: may this address speak to us at all, asked by the gate and by the kernel
 pub mod firewall;
 pub mod network;
+pub mod proxy;
 // 2 authenticate: the names an identity may have, the SSH keys it may enter with, and what it may
 // ask of SSH
 pub mod identity;

@@ -65,6 +65,7 @@ fn run(trail: &Trail, session: u64, requests: u32) {
             id,
             subject: &subject,
             peer: ([192, 0, 2, 7], 50_000).into(),
+            balancer: None,
             method: "GET",
             target: "/v1.41/containers/4f2d9a0c7e61/json?size=0",
             operation: Some("ContainerInspect"),

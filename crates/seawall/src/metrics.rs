@@ -36,6 +36,7 @@ pub enum Limit {
     BodyBytes,
     CertificatesPerHour,
     ConnectEngine,
+    ConnectionRate,
     Connections,
     ConnectionsPerAddress,
     ConnectionsPerIdentity,
@@ -77,11 +78,12 @@ pub struct Totals {
     pub refused_connections: u64,
 }
 
-const LIMITS: [(Limit, &str); 20] = [
+const LIMITS: [(Limit, &str); 21] = [
     (Limit::Answer, "answer"),
     (Limit::BodyBytes, "body_bytes"),
     (Limit::CertificatesPerHour, "certificates_per_hour"),
     (Limit::ConnectEngine, "connect_engine"),
+    (Limit::ConnectionRate, "connection_rate"),
     (Limit::Connections, "connections"),
     (Limit::ConnectionsPerAddress, "connections_per_address"),
     (Limit::ConnectionsPerIdentity, "connections_per_identity"),
@@ -108,8 +110,11 @@ const ENDINGS: [(Ending, &str); 5] = [
     (Ending::Limit, "limit"),
 ];
 
-const REFUSED: [(RefusedConnection, &str); 5] = [
+const REFUSED: [(RefusedConnection, &str); 8] = [
     (RefusedConnection::Address, "address"),
+    (RefusedConnection::Banned, "banned"),
+    (RefusedConnection::ProxyHeader, "proxy_header"),
+    (RefusedConnection::Left, "left"),
     (RefusedConnection::Limit, "limit"),
     (RefusedConnection::Handshake, "handshake"),
     (RefusedConnection::Certificate, "certificate"),
@@ -244,8 +249,13 @@ impl Metrics {
     fn render_state(&self, page: &mut Page, gate: &Gate) {
         let audit = gate.trail.health();
         let snapshot = gate.snapshot.load();
-        let gauges: [(&str, &str, String); 6] = [
+        let gauges: [(&str, &str, String); 7] = [
             ("seawall_connections", "Connections open now.", gate.admission.total().to_string()),
+            (
+                "seawall_banned_sources",
+                "IPv4 addresses and IPv6 /64s kept out for their failures.",
+                gate.admission.bans().len().to_string(),
+            ),
             (
                 "seawall_sessions",
                 "Authenticated connections open now.",

@@ -85,7 +85,7 @@ fn authority(
     generation: &mut Option<u64>,
 ) -> Result<Arc<Authority>, Ended> {
     if *generation != Some(snapshot.generation) {
-        session.set_authority(snapshot.authorize(&session.credential, session.peer.ip())?);
+        session.set_authority(snapshot.authorize(&session.credential, &session.peer)?);
         *generation = Some(snapshot.generation);
     }
     let authority = session.authority();
@@ -127,7 +127,8 @@ impl<S: Socket> Turn<'_, S> {
         let recorded = self.gate.trail.decision(&Decision {
             id: account.id,
             subject,
-            peer: self.session.peer,
+            peer: self.session.peer.address,
+            balancer: self.session.peer.balancer,
             method: &seen.method,
             target: &seen.target,
             operation: seen.operation.map(Operation::as_str),
@@ -190,7 +191,7 @@ impl<S: Socket> Turn<'_, S> {
             return None;
         }
         let operation = grant.request().route.operation;
-        match newest.authorize(&self.session.credential, self.session.peer.ip()) {
+        match newest.authorize(&self.session.credential, &self.session.peer) {
             Ok(now) if now.permissions.rule(operation).is_some() => None,
             Ok(_) => Some(NOT_GRANTED_ANY_MORE.to_owned()),
             Err(Ended(why)) => Some(why),

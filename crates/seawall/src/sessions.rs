@@ -1,14 +1,15 @@
 //! Who is connected and doing what; and the way to cut one off at once.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use seawall_rules::network::Source;
 use seawall_rules::operation::Operation;
 use tokio_util::sync::CancellationToken;
 
+use crate::admit::Peer;
 use crate::authenticate::{Authority, Credential};
 
 /// One authenticated connection.
@@ -17,7 +18,7 @@ pub struct Session {
     /// Random; the first half of its requests' ids.
     pub id: u64,
     /// From where.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// When it was authenticated.
     pub since: SystemTime,
     /// What it proved.
@@ -52,7 +53,7 @@ pub struct Doing {
 
 impl Session {
     /// A session with a fresh random id, not yet registered.
-    pub fn new(peer: SocketAddr, credential: Credential, authority: Arc<Authority>) -> Self {
+    pub fn new(peer: Peer, credential: Credential, authority: Arc<Authority>) -> Self {
         Self {
             id: random_id(),
             peer,
@@ -147,6 +148,12 @@ impl Sessions {
     /// Every session now.
     pub fn list(&self) -> Vec<Arc<Session>> {
         self.live().values().cloned().collect()
+    }
+
+    /// Whether somebody is authenticated from there. For connections that were refused, not for
+    /// requests: it looks through all of them.
+    pub fn any_from(&self, source: Source) -> bool {
+        self.live().values().any(|session| Source::of(session.peer.address.ip()) == source)
     }
 
     /// The session of that id.

@@ -35,6 +35,7 @@ fn request(trail: &Trail, name: &str, number: u32, refused: Option<&str>) {
         id: id(number),
         subject: &subject,
         peer: ([192, 0, 2, 7], 50_000).into(),
+        balancer: None,
         method: "GET",
         target: "/v1.41/containers/json",
         operation: Some("ContainerList"),

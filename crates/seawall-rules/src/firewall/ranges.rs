@@ -21,13 +21,18 @@ impl Ranges {
     /// Nobody.
     pub const NONE: Self = Self { v4: Vec::new(), v6: Vec::new() };
 
-    /// The addresses that `networks` admits. It is asked itself, once between any two borders of
-    /// its prefixes, so that gate and kernel cannot disagree. No packet carries an IPv4-mapped
-    /// source (RFC 4038 section 4.2), so those are nobody's.
+    /// The addresses that `networks` admits.
     pub fn admitted(networks: &Networks) -> Self {
+        Self::of(networks.prefixes(), |address| networks.admits(address))
+    }
+
+    /// The addresses that `admits` lets in, which goes by nothing but these prefixes. It is asked
+    /// itself, once between any two of their borders, so that gate and kernel cannot disagree. No
+    /// packet carries an IPv4-mapped source (RFC 4038 section 4.2), so those are nobody's.
+    pub fn of(prefixes: impl Iterator<Item = IpNet>, admits: impl Fn(IpAddr) -> bool) -> Self {
         let mut borders4 = vec![0];
         let mut borders6 = vec![0, MAPPED_FIRST, MAPPED_LAST + 1];
-        for prefix in networks.prefixes() {
+        for prefix in prefixes {
             match prefix {
                 IpNet::V4(net) => border(
                     &mut borders4,
@@ -38,20 +43,12 @@ impl Ranges {
                 IpNet::V6(net) => {
                     let [first, last] = [net.network(), net.broadcast()].map(u128::from);
                     border(&mut borders6, first, last, u128::MAX);
-                    // `admits` may read a mapped prefix as the IPv4 one it carries.
-                    if let (Some(first), Some(last)) =
-                        (net.network().to_ipv4_mapped(), net.broadcast().to_ipv4_mapped())
-                    {
-                        let [first, last] = [first, last].map(|ip| u32::from(ip).into());
-                        border(&mut borders4, first, last, LAST4);
-                    }
                 }
             }
         }
-        let v4 = between(borders4, LAST4, |first| networks.admits(v4(first).into()));
+        let v4 = between(borders4, LAST4, |first| admits(v4(first).into()));
         let v6 = between(borders6, u128::MAX, |first| {
-            !(MAPPED_FIRST..=MAPPED_LAST).contains(&first)
-                && networks.admits(Ipv6Addr::from(first).into())
+            !(MAPPED_FIRST..=MAPPED_LAST).contains(&first) && admits(Ipv6Addr::from(first).into())
         });
         Self {
             v4: v4.into_iter().map(|(first, last)| (self::v4(first), self::v4(last))).collect(),

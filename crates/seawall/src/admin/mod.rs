@@ -6,10 +6,12 @@ pub mod client;
 pub mod server;
 pub mod status;
 
+use std::net::IpAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::state::call::{Reply, StateCall};
-use status::{SessionRow, Status};
+use status::{Network, SessionRow, Status};
 
 /// One thing a command may ask of the running gate.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -21,6 +23,13 @@ pub enum Call {
     Reload,
     /// The one-screen summary.
     Status,
+    /// Who may connect, and who is kept out for a while.
+    Network,
+    /// Let a source in again that is kept out for its failures.
+    Unban {
+        /// One of its addresses; `None` is everybody.
+        address: Option<IpAddr>,
+    },
     /// Who is connected.
     Sessions,
     /// Cut one session.
@@ -40,6 +49,10 @@ pub enum Answer {
     Reloaded(u64),
     /// To [`Call::Status`].
     Status(Box<Status>),
+    /// To [`Call::Network`].
+    Network(Box<Network>),
+    /// To [`Call::Unban`]: who was kept out.
+    Unbanned(Vec<String>),
     /// To [`Call::Sessions`].
     Sessions(Vec<SessionRow>),
     /// To [`Call::KillSession`].

@@ -1,7 +1,7 @@
 //! The gate's side of the admin socket.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +14,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use seawall_rules::network::Source;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
@@ -205,9 +206,29 @@ async fn answer(gate: &Arc<Gate>, call: Call) -> Result<Answer, Error> {
         }
         Call::Reload => gate.reload().map(Answer::Reloaded),
         Call::Status => Ok(Answer::Status(Box::new(status::status(gate).await?))),
+        Call::Network => Ok(Answer::Network(Box::new(status::network(gate)))),
+        Call::Unban { address } => unban(gate, address).map(Answer::Unbanned),
         Call::Sessions => Ok(Answer::Sessions(status::sessions(gate))),
         Call::KillSession { id } => kill(gate, &id),
     }
+}
+
+fn unban(gate: &Gate, address: Option<IpAddr>) -> Result<Vec<String>, Error> {
+    let wanted = address.map(Source::of);
+    let banned = gate.admission.bans().into_iter().map(|ban| ban.source);
+    let sources: Vec<_> = banned
+        .filter(|banned| wanted.is_none_or(|wanted| wanted == *banned))
+        .map(|banned| banned.to_string())
+        .collect();
+    if let (Some(source), true) = (wanted, sources.is_empty()) {
+        return Err(Error::failed(format!("{source} is not banned"))
+            .hint("`seawall network list` shows who is; `seawall network check` says what else keeps an address out"));
+    }
+    gate.trail
+        .event("network.unban", json!({ "sources": sources }))
+        .doing(|| "record who is let in again".to_owned())?;
+    gate.admission.unban(wanted);
+    Ok(sources)
 }
 
 fn kill(gate: &Gate, id: &str) -> Result<Answer, Error> {

@@ -3,13 +3,16 @@
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
+use crate::admit::Ban;
 use crate::cli::report::Error;
 use crate::engine::Engine;
 use crate::gate::{self, Gate, Of};
+use crate::listen;
 use crate::pki;
 use crate::sessions::Session;
 
@@ -33,9 +36,53 @@ pub struct Status {
     pub requests: u64,
     pub denied: u64,
     pub refused_connections: u64,
+    /// Sources kept out for their failures.
+    pub banned: Vec<String>,
     pub audit: AuditStatus,
     /// Everything that wants the operator's attention, one sentence each.
     pub warnings: Vec<String>,
+}
+
+/// Who may connect, and who is kept out for a while.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Network {
+    /// `network.allow`.
+    pub allow: Vec<String>,
+    /// `network.deny`.
+    pub deny: Vec<String>,
+    /// `network.proxy_protocol_from`.
+    pub proxy_protocol_from: Vec<String>,
+    /// Sources whose handshakes keep failing.
+    pub banned: Vec<BanRow>,
+}
+
+/// A source that is kept out.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BanRow {
+    /// An IPv4 address, or an IPv6 /64.
+    pub source: String,
+    /// For how many more seconds.
+    pub seconds_left: u64,
+}
+
+impl BanRow {
+    fn shown(ban: &Ban) -> Self {
+        // What is left of a second is a second.
+        let seconds_left = ban.left.as_secs() + u64::from(ban.left.subsec_nanos() > 0);
+        Self { source: ban.source.to_string(), seconds_left }
+    }
+}
+
+/// Who may connect by the configuration in force, and who is kept out.
+pub(super) fn network(gate: &Gate) -> Network {
+    let config = gate.snapshot.load().config.clone();
+    let shown = |list: &[IpNet]| list.iter().map(ToString::to_string).collect();
+    Network {
+        allow: shown(config.networks.allowed()),
+        deny: shown(config.networks.denied()),
+        proxy_protocol_from: shown(config.balancers.allowed()),
+        banned: gate.admission.bans().iter().map(BanRow::shown).collect(),
+    }
 }
 
 /// When a certificate that matters ends.
@@ -103,7 +150,7 @@ impl SessionRow {
             id: format!("{:012x}", session.id),
             identity: subject.name.clone(),
             roles: subject.roles.clone(),
-            peer: session.peer.to_string(),
+            peer: session.peer.address.to_string(),
             credential: subject.credential.clone(),
             since: session.since.into(),
             requests,
@@ -146,6 +193,9 @@ pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
             behind.as_secs()
         ));
     }
+    for address in listen::open_to_the_internet(&snapshot.config, &listen::Interfaces::look()) {
+        warnings.push(format!("{address}: {}", listen::OPEN_TO_THE_INTERNET));
+    }
     let now = OffsetDateTime::now_utc();
     if certificates.iter().any(|expiry| expiry.of == CRL && expiry.not_after <= now) {
         let refused = "the CRL of `tls.crl` has expired: its CA's certificates are refused";
@@ -171,6 +221,7 @@ pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
         requests: totals.requests,
         denied: totals.denied,
         refused_connections: totals.refused_connections,
+        banned: gate.admission.bans().iter().map(|ban| ban.source.to_string()).collect(),
         audit: AuditStatus {
             dir: snapshot.config.audit.dir.display().to_string(),
             seq: health.seq,

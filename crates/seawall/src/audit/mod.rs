@@ -15,7 +15,7 @@ mod trail;
 pub mod verify;
 mod writer;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -81,6 +81,8 @@ pub struct Decision<'a> {
     pub subject: &'a Subject,
     /// From where.
     pub peer: SocketAddr,
+    /// Through which balancer, if through one.
+    pub balancer: Option<IpAddr>,
     /// Method as received, escaped.
     pub method: &'a str,
     /// Canonical path and query with secrets replaced; the escaped raw target where no
@@ -153,8 +155,14 @@ pub struct Outcome {
 pub enum RefusedConnection {
     /// Its address is not admitted.
     Address,
+    /// It is kept out for a while, for its failures.
+    Banned,
+    /// A balancer's connection that does not begin with a PROXY header.
+    ProxyHeader,
     /// A connection limit was hit.
     Limit,
+    /// It closed again before a handshake began.
+    Left,
     /// No handshake came of it.
     Handshake,
     /// The certificate is unknown, revoked or expired.
@@ -164,11 +172,22 @@ pub enum RefusedConnection {
 }
 
 impl RefusedConnection {
+    /// Whether it counts against its source: a handshake that was tried and failed.
+    pub fn is_failure(self) -> bool {
+        match self {
+            Self::Handshake | Self::Certificate | Self::Invitation => true,
+            Self::Address | Self::Banned | Self::ProxyHeader | Self::Limit | Self::Left => false,
+        }
+    }
+
     /// The word in the record.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Address => "address",
+            Self::Banned => "banned",
+            Self::ProxyHeader => "proxy_header",
             Self::Limit => "limit",
+            Self::Left => "left",
             Self::Handshake => "handshake",
             Self::Certificate => "certificate",
             Self::Invitation => "invitation",

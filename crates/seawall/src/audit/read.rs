@@ -22,6 +22,8 @@ pub struct DecisionRecord {
     pub roles: String,
     pub credential: String,
     pub peer: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub balancer: Option<String>,
     pub method: String,
     pub target: String,
     pub operation: Option<String>,

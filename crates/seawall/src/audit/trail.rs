@@ -356,6 +356,7 @@ pub(super) mod tests {
             id,
             subject,
             peer: ([192, 0, 2, 7], 50_000).into(),
+            balancer: None,
             method: "GET",
             target: "/v1.41/containers/json?all=1",
             operation: Some("ContainerList"),

@@ -128,6 +128,9 @@ impl Writer {
                 pen.text("roles", &subject.roles, 512);
                 pen.text("credential", &subject.credential, 256);
                 pen.text("peer", &decision.peer.to_string(), 64);
+                if let Some(balancer) = decision.balancer {
+                    pen.text("balancer", &balancer.to_string(), 64);
+                }
                 pen.text("method", decision.method, 32);
                 pen.text("target", decision.target, 4096);
                 pen.optional("operation", decision.operation, 64);

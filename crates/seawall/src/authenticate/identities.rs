@@ -9,6 +9,7 @@ use data_encoding::HEXLOWER;
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use seawall_rules::escape::bounded;
+use seawall_rules::network::Networks;
 use seawall_rules::policy::{Permissions, Role};
 
 use super::{Authority, Credential, Ended, OutsideCertificate, certificate};
@@ -34,6 +35,8 @@ struct Member {
     identity: Identity,
     roles: String,
     permissions: Arc<Permissions>,
+    /// Where it may come from.
+    networks: Networks,
 }
 
 impl Identities {
@@ -50,6 +53,7 @@ impl Identities {
             let member = Arc::new(Member {
                 roles: identity.roles.join(","),
                 permissions: Arc::new(Permissions::compile(&roles)),
+                networks: identity.networks(),
                 identity,
             });
             let live = member.identity.certificates.iter().filter(|held| held.revoked.is_none());
@@ -134,7 +138,7 @@ impl Identities {
             };
         };
         let identity = &member.identity;
-        if !identity.admits(peer) {
+        if !member.networks.admits(peer) {
             return Err(Ended(format!("{} may not connect from {peer}", identity.name)));
         }
         if credential.came_through_sshd() && !identity.sshd {

@@ -4,12 +4,11 @@
 //! client's signature; who that is, and whether it may enter, is decided here. The key decides:
 //! the user name a client gives opens nothing.
 
-use std::net::IpAddr;
-
 use seawall_rules::escape::bounded;
 use seawall_rules::ssh::key::{Kind, PublicKey};
 
 use super::Credential;
+use crate::admit::Peer;
 use crate::gate::Snapshot;
 use crate::pki::sha256;
 
@@ -20,8 +19,8 @@ pub struct Offered {
     pub public: Vec<u8>,
     /// The user name it gave; empty where it could not choose one.
     pub user: String,
-    /// Its address.
-    pub source: IpAddr,
+    /// Where it comes from.
+    pub peer: Peer,
     /// Who spoke SSH with it.
     pub server: Server,
 }
@@ -54,7 +53,7 @@ pub fn authenticate(snapshot: &Snapshot, offered: &Offered) -> Result<Credential
         server: offered.server,
     };
     let authority = snapshot
-        .authorize(&credential, offered.source)
+        .authorize(&credential, &offered.peer)
         .map_err(|ended| Refused(format!("{credential}: {ended}")))?;
     // A slip, or an attempt to have another's name in a log: nobody is what he is not.
     if authority.subject.name != offered.user && snapshot.is_identity(&offered.user) {

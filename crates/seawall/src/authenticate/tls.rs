@@ -76,6 +76,10 @@ pub enum NoEntry {
     /// Not a handshake we speak, or none at all.
     #[error("no handshake: {0}")]
     Handshake(io::Error),
+    /// The client closed before it had said anything whole: somebody looked whether the port
+    /// is open.
+    #[error("closed before a handshake")]
+    Left,
 }
 
 impl Doors {
@@ -132,8 +136,11 @@ impl Doors {
     /// [`NoEntry`]; the client has been told with a TLS alert where that was possible.
     pub async fn open(&self, stream: TcpStream) -> Result<Door, NoEntry> {
         let stream = BufReader::with_capacity(READ_BUFFER, stream);
-        let start =
-            LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(NoEntry::from)?;
+        let start = LazyConfigAcceptor::new(Acceptor::default(), stream).await;
+        let start = start.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset => NoEntry::Left,
+            _ => NoEntry::from(error),
+        })?;
         let enrols = start
             .client_hello()
             .alpn()

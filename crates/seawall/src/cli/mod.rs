@@ -11,6 +11,7 @@ mod identity;
 mod join;
 mod log;
 mod man;
+mod network;
 mod policy;
 mod reload;
 mod renew;
@@ -143,6 +144,7 @@ enum Command {
     Join(join::Args),
     Log(log::Args),
     Man(man::Args),
+    Network(network::Args),
     Policy(policy::Args),
     Reload(reload::Args),
     Renew(renew::Args),
@@ -165,6 +167,7 @@ impl Command {
             Self::Join(args) => join::run(context, args),
             Self::Log(args) => log::run(context, args),
             Self::Man(args) => man::run(context, args),
+            Self::Network(args) => network::run(context, args),
             Self::Policy(args) => policy::run(context, args),
             Self::Reload(args) => reload::run(context, args),
             Self::Renew(args) => renew::run(context, args),
@@ -181,7 +184,7 @@ impl Command {
 /// The order of `seawall --help`; a test holds it complete.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run the gate", &["up", "serve", "reload"]),
-    ("Say who may enter", &["identity", "revoke", "firewall", "ca"]),
+    ("Say who may enter", &["identity", "revoke", "network", "firewall", "ca"]),
     ("Enter", &["join", "renew"]),
     ("See what it does", &["status", "sessions", "policy", "log"]),
     ("Look after it", &["backup", "restore", "completions", "man"]),

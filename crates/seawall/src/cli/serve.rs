@@ -174,7 +174,7 @@ fn refuse_open_doors(args: &Args, verify: Option<bool>, file: File) -> Result<()
             .to_owned(),
         (None, _, Some(host)) => {
             let loopback = match config::parse_listen(host) {
-                Ok(Listen::Tcp(address)) if address.ip().is_loopback() => {
+                Ok(Listen::Tcp { at, .. }) if at.address().ip().is_loopback() => {
                     ", and loopback is reached by every local user, by containers on the host's \
                      network and by web pages"
                 }

@@ -63,6 +63,12 @@ fn screen(status: &Status, now: OffsetDateTime) -> String {
         ),
         ("audit", audit),
     ];
+    if !status.banned.is_empty() {
+        let (shown, more) = status.banned.split_at(status.banned.len().min(5));
+        let more =
+            if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        lines.push(("banned", format!("{}{more}; see `seawall network list`", shown.join(", "))));
+    }
     for expiry in &status.certificates {
         lines.push((
             "certificate",

@@ -59,8 +59,10 @@ pub(crate) const KEYS: &[Key] = &[
         default: Some(r#"["tcp://[::]:2376"]"#),
         example: "",
         meaning: "Where the gate listens. `tcp://ADDRESS:PORT` is mutual TLS, always; `[::]` \
-            is every address of both families. `unix:///PATH?identity=NAME` lets whoever can \
-            open that socket in as that identity. `fd://` is every socket that systemd passes.",
+            is every address of both families, `%NAME` every address an interface has and will \
+            have. `unix:///PATH?identity=NAME` lets whoever can open that socket in as that \
+            identity. `fd://` is every socket that systemd passes. `?allow=10.0.0.0/8,fd00::/8` \
+            and `&deny=10.1.0.0/16` after a `tcp://` or `fd://` narrow `[network]` for it.",
     },
     Key {
         name: "upstream",
@@ -100,6 +102,38 @@ pub(crate) const KEYS: &[Key] = &[
         default: Some("[]"),
         example: "",
         meaning: "Networks that may not connect; wins over an equally long `allow`.",
+    },
+    Key {
+        name: "network.proxy_protocol_from",
+        kind: Kind::Texts,
+        default: Some("[]"),
+        example: "",
+        meaning: "Balancers in front of the gate. Each of their connections must begin with a \
+            PROXY protocol header, version 1 or 2; the address in it is then the client's, for \
+            these lists, for limits and in the record. They need not stand in `allow`.",
+    },
+    Key {
+        name: "network.ban_after",
+        kind: Kind::Count(0, 10_000),
+        default: Some("30"),
+        example: "",
+        meaning: "Handshakes that fail in a row before an IPv4 address or IPv6 /64 is kept out \
+            for a while; 0 is never. This host itself is not, nor is an address with a session.",
+    },
+    Key {
+        name: "network.ban_forget",
+        kind: Kind::Duration(SECOND, HOUR),
+        default: Some(r#""20s""#),
+        example: "",
+        meaning: "One failure is forgotten this often.",
+    },
+    Key {
+        name: "network.ban_time",
+        kind: Kind::Duration(SECOND, DAY),
+        default: Some(r#""10m""#),
+        example: "",
+        meaning: "How long a ban lasts; the next one within that time after it lasts twice as \
+            long, up to a day. `seawall network list` shows who is banned, `unban` lets in again.",
     },
     Key {
         name: "firewall.engine",
@@ -233,7 +267,15 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Count(1, 1_000_000),
         default: Some("256"),
         example: "",
-        meaning: "Connections at one time from one address.",
+        meaning: "Connections at one time from one IPv4 address or IPv6 /64.",
+    },
+    Key {
+        name: "limits.connection_rate",
+        kind: Kind::Count(1, 1_000_000),
+        default: Some("100"),
+        example: "",
+        meaning: "New connections a second from one IPv4 address or IPv6 /64. Five seconds' \
+            worth may come at once.",
     },
     Key {
         name: "limits.connections_per_identity",

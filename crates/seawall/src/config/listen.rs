@@ -3,9 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use seawall_rules::identity::Name;
+use seawall_rules::network::Networks;
 
-use super::Listen;
+use super::{At, Listen};
 
 /// Why an address cannot be used: the message, and what to write instead.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,18 +20,23 @@ pub(crate) struct Unusable {
 pub(crate) const TLS_PORT: u16 = 2376;
 
 /// Parses a listener: `tcp://ADDRESS:PORT` (the scheme may be left out, the host then is
-/// 127.0.0.1 and the port 2376, as with dockerd), `fd://`,
-/// `unix:///PATH?identity=NAME`.
+/// 127.0.0.1 and the port 2376, as with dockerd), `tcp://%INTERFACE:PORT`, `fd://`, each perhaps
+/// with `?allow=CIDR,…&deny=CIDR,…`; `unix:///PATH?identity=NAME`.
 pub(crate) fn parse_listen(text: &str) -> Result<Listen, Unusable> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("tcp", text));
     match scheme {
-        "tcp" => parse_tcp(text, rest).map(Listen::Tcp),
-        "fd" if matches!(rest, "" | "*") => Ok(Listen::Fd),
-        "fd" => Err(unusable(
-            text,
-            "sockets are not chosen by name",
-            "write `fd://`, which is every socket systemd passes",
-        )),
+        "tcp" => {
+            let (rest, networks) = parse_networks(text, rest)?;
+            Ok(Listen::Tcp { at: parse_tcp(text, rest)?, networks })
+        }
+        "fd" => match parse_networks(text, rest)? {
+            ("" | "*", networks) => Ok(Listen::Fd { networks }),
+            _ => Err(unusable(
+                text,
+                "sockets are not chosen by name",
+                "write `fd://`, which is every socket systemd passes",
+            )),
+        },
         "unix" => parse_unix(text, rest),
         "http" | "https" | "npipe" | "ssh" => Err(refuse_scheme(text, scheme)),
         _ => Err(unusable(text, "unknown kind of listener", "use tcp://, unix:// or fd://")),
@@ -75,13 +82,11 @@ pub(crate) fn parse_upstream(text: &str) -> Result<Engine, Unusable> {
 /// Whether binding `a` also takes what `b` wants.
 pub(crate) fn overlap(a: &Listen, b: &Listen) -> bool {
     match (a, b) {
-        (Listen::Tcp(a), Listen::Tcp(b)) => {
-            a.port() == b.port()
-                && a.port() != 0
-                && (covers(a.ip(), b.ip()) || covers(b.ip(), a.ip()))
+        (Listen::Tcp { at: a, .. }, Listen::Tcp { at: b, .. }) => {
+            a.port() == b.port() && a.port() != 0 && (covers(a, b) || covers(b, a))
         }
         (Listen::Unix { path: a, .. }, Listen::Unix { path: b, .. }) => same_file(a, b),
-        (Listen::Fd, Listen::Fd) => true,
+        (Listen::Fd { .. }, Listen::Fd { .. }) => true,
         _ => false,
     }
 }
@@ -90,7 +95,8 @@ pub(crate) fn overlap(a: &Listen, b: &Listen) -> bool {
 pub(crate) fn is_engine(listen: &Listen, engine: &Engine) -> bool {
     match (listen, engine) {
         (Listen::Unix { path, .. }, Engine::Unix(engine)) => same_file(path, engine),
-        (Listen::Tcp(address), Engine::Tcp { host, port }) => {
+        (Listen::Tcp { at, .. }, Engine::Tcp { host, port }) => {
+            let address = at.address();
             let host = match host.as_str() {
                 "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
                 host => host.trim_matches(['[', ']']).parse().ok(),
@@ -102,7 +108,52 @@ pub(crate) fn is_engine(listen: &Listen, engine: &Engine) -> bool {
     }
 }
 
-fn parse_tcp(text: &str, rest: &str) -> Result<SocketAddr, Unusable> {
+/// Takes `?allow=…&deny=…` off the end.
+fn parse_networks<'a>(text: &str, rest: &'a str) -> Result<(&'a str, Networks), Unusable> {
+    let Some((rest, query)) = rest.split_once('?') else { return Ok((rest, Networks::default())) };
+    let [mut allow, mut deny] = [None, None];
+    for part in query.split('&') {
+        let list = match part.split_once('=') {
+            Some(("allow", list)) if allow.is_none() => (&mut allow, list),
+            Some(("deny", list)) if deny.is_none() => (&mut deny, list),
+            _ => {
+                return Err(unusable(
+                    text,
+                    "what follows the `?` is not understood",
+                    "write `?allow=10.0.0.0/8,fd00::/8`, or `deny=` likewise, with `&` between",
+                ));
+            }
+        };
+        let nets: Result<Vec<IpNet>, _> = list.1.split(',').map(parse_network).collect();
+        *list.0 = Some(nets?);
+    }
+    Ok((rest, Networks::new(allow.unwrap_or_default(), deny.unwrap_or_default())))
+}
+
+/// A network, or one address.
+pub(crate) fn parse_network(text: &str) -> Result<IpNet, Unusable> {
+    let written = text.escape_debug();
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return Ok(address.into());
+    }
+    match text.parse::<IpNet>() {
+        Ok(net) if net.addr() == net.network() => Ok(net),
+        Ok(net) => Err(Unusable {
+            message: format!("`{written}` is an address inside a network, not a network"),
+            hint: format!(
+                "write `{}` for the network, `{}` for the address",
+                net.trunc(),
+                net.addr()
+            ),
+        }),
+        Err(_) => Err(Unusable {
+            message: format!("`{written}` is not a network"),
+            hint: "write `10.0.0.0/24`, `fd00:12::/64`, or one address".to_owned(),
+        }),
+    }
+}
+
+fn parse_tcp(text: &str, rest: &str) -> Result<At, Unusable> {
     let (host, port) = split_port(rest);
     let port = match port.map(str::parse) {
         None => TLS_PORT,
@@ -116,13 +167,25 @@ fn parse_tcp(text: &str, rest: &str) -> Result<SocketAddr, Unusable> {
             ));
         }
     };
+    if let Some(name) = host.strip_prefix('%') {
+        // Longer names cannot be an interface's (IFNAMSIZ).
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"._@-".contains(&b);
+        return match name.len() {
+            1..=15 if name.bytes().all(plain) => Ok(At::Interface { name: name.to_owned(), port }),
+            _ => Err(unusable(
+                text,
+                "no interface can have that name",
+                "write `tcp://%eth0:2376`; `ip link` shows the interfaces",
+            )),
+        };
+    }
     let ip = match host {
         "" | "localhost" => Ok(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         host => {
             host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse()
         }
     };
-    ip.map(|ip| SocketAddr::new(ip, port)).map_err(|_| {
+    ip.map(|ip| At::Address(SocketAddr::new(ip, port))).map_err(|_| {
         unusable(
             text,
             "not an IP address",
@@ -187,9 +250,13 @@ fn split_port(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-fn covers(wide: IpAddr, narrow: IpAddr) -> bool {
+fn covers(wide: &At, narrow: &At) -> bool {
+    let (At::Address(address), narrowed) = (wide, narrow.address().ip()) else {
+        return wide == narrow;
+    };
     // A socket on `[::]` takes both families.
-    wide == narrow || wide.is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4())
+    let ip = address.ip();
+    wide == narrow || ip.is_unspecified() && (ip.is_ipv6() || narrowed.is_ipv4())
 }
 
 /// The same path, or the same file by another one.
@@ -204,7 +271,15 @@ mod tests {
 
     #[test]
     fn listeners_are_read_as_dockerd_reads_them() {
-        let tcp = |address: &str| Some(Listen::Tcp(address.parse().unwrap()));
+        let everyone = Networks::default;
+        let tcp = |address: &str| {
+            let at = At::Address(address.parse().unwrap());
+            Some(Listen::Tcp { at, networks: everyone() })
+        };
+        let interface = |name: &str, port| {
+            let at = At::Interface { name: name.to_owned(), port };
+            Some(Listen::Tcp { at, networks: everyone() })
+        };
         let unix = |path: &str, identity: &str| {
             Some(Listen::Unix { path: path.into(), identity: identity.to_owned() })
         };
@@ -216,8 +291,19 @@ mod tests {
             ("tcp://", tcp("127.0.0.1:2376")),
             ("tcp://localhost:99", tcp("127.0.0.1:99")),
             ("192.0.2.1:2376", tcp("192.0.2.1:2376")),
-            ("fd://", Some(Listen::Fd)),
-            ("fd://*", Some(Listen::Fd)),
+            ("fd://", Some(Listen::Fd { networks: everyone() })),
+            ("fd://*", Some(Listen::Fd { networks: everyone() })),
+            ("tcp://%eth0:99", interface("eth0", 99)),
+            ("tcp://%wg0", interface("wg0", 2376)),
+            ("tcp://%eth0.100:2376", interface("eth0.100", 2376)),
+            ("tcp://%:2376", None),
+            ("tcp://%eth/0:2376", None),
+            ("tcp://%sixteen-letters.:2376", None),
+            ("tcp://[::]:2376?", None),
+            ("tcp://[::]:2376?allow=", None),
+            ("tcp://[::]:2376?allow=10.0.0.1/8", None),
+            ("tcp://[::]:2376?allow=10.0.0.0/8&allow=11.0.0.0/8", None),
+            ("tcp://[::]:2376?from=10.0.0.0/8", None),
             ("fd://tls", None),
             ("unix:///run/ci.sock?identity=ci", unix("/run/ci.sock", "ci")),
             ("unix:///run/ci.sock", None),
@@ -237,6 +323,20 @@ mod tests {
         for (text, listen) in cases {
             assert_eq!(parse_listen(text).ok(), listen, "{text}");
         }
+    }
+
+    #[test]
+    fn a_listener_may_narrow_the_networks_and_reads_back_as_it_is_shown() {
+        let text = "tcp://[::]:2376?allow=10.0.0.0/8,fd00::/8&deny=10.1.0.0/16";
+        let listen = parse_listen(text).unwrap();
+        assert_eq!(listen.to_string(), text);
+        for (address, admitted) in [("10.2.0.1", true), ("10.1.0.1", false), ("11.0.0.1", false)] {
+            assert_eq!(listen.networks().admits(address.parse().unwrap()), admitted, "{address}");
+        }
+        for text in ["fd://?deny=192.0.2.1/32", "tcp://%eth0:1?allow=fd00::/8", "tcp://[::1]:1"] {
+            assert_eq!(parse_listen(text).unwrap().to_string(), text);
+        }
+        assert!(parse_listen(text).unwrap().is_same_socket(&parse_listen("tcp://[::]").unwrap()));
     }
 
     #[test]
@@ -267,6 +367,9 @@ mod tests {
             ("tcp://192.0.2.1:2376", "tcp://192.0.2.2:2376", false),
             ("tcp://[::]:2376", "tcp://[::]:2377", false),
             ("tcp://127.0.0.1:0", "tcp://127.0.0.1:0", false),
+            ("tcp://[::]:2376", "tcp://%eth0:2376", true),
+            ("tcp://%eth0:2376", "tcp://%eth0:2376", true),
+            ("tcp://%eth0:2376", "tcp://%eth1:2376", false),
             ("unix:///x?identity=a", "unix:///x?identity=b", true),
             ("fd://", "fd://*", true),
             ("fd://", "tcp://[::]:2376", false),

@@ -13,10 +13,11 @@ use seawall_rules::policy::Role;
 use seawall_rules::target::ApiVersion;
 
 use super::file::{Reader, Typed};
-use super::listen::Unusable;
+use super::listen::{Unusable, parse_network};
 use super::overrides::Overrides;
 use super::{
-    Admin, Audit, Config, EnrolmentLimits, Limits, OnFailure, OutsideTls, Source, Ssh, Sync, Tls,
+    Admin, Audit, Bans, Config, EnrolmentLimits, Limits, OnFailure, OutsideTls, Source, Ssh, Sync,
+    Tls,
 };
 use crate::cli::report::Error;
 use crate::cli::{self, Context};
@@ -82,6 +83,8 @@ pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result
         upstream,
         min_api: min_api(&mut reader),
         networks: networks(&mut reader),
+        balancers: balancers(&mut reader),
+        bans: bans(&mut reader),
         firewall: super::firewall::read(&mut reader),
         tls: tls(&mut reader, base),
         ssh: Ssh { rsa: reader.truth("ssh.rsa").value },
@@ -159,6 +162,27 @@ fn networks(reader: &mut Reader<'_>) -> Networks {
     Networks::new(nets(allow), nets(deny))
 }
 
+fn balancers(reader: &mut Reader<'_>) -> Networks {
+    let from = networks_in(reader, "network.proxy_protocol_from");
+    // A header that anybody may send is an address that anybody may choose.
+    for Typed { value, origin } in from.iter().filter(|net| net.value.prefix_len() == 0) {
+        reader.problems.add(
+            origin,
+            format!("with `{value}` everybody could choose the address he comes from"),
+            Some("name the balancers' own addresses".to_owned()),
+        );
+    }
+    Networks::only(from.into_iter().map(|net| net.value).collect())
+}
+
+fn bans(reader: &mut Reader<'_>) -> Bans {
+    Bans {
+        after: small(reader.count("network.ban_after")),
+        forget: reader.duration("network.ban_forget"),
+        time: reader.duration("network.ban_time"),
+    }
+}
+
 fn networks_in(reader: &mut Reader<'_>, name: &'static str) -> Vec<Typed<IpNet>> {
     let texts = reader.texts(name);
     texts
@@ -168,29 +192,6 @@ fn networks_in(reader: &mut Reader<'_>, name: &'static str) -> Vec<Typed<IpNet>>
             Some(Typed { value, origin: text.origin })
         })
         .collect()
-}
-
-/// A network, or one address.
-pub(crate) fn parse_network(text: &str) -> Result<IpNet, Unusable> {
-    let written = text.escape_debug();
-    if let Ok(address) = text.parse::<std::net::IpAddr>() {
-        return Ok(address.into());
-    }
-    match text.parse::<IpNet>() {
-        Ok(net) if net.addr() == net.network() => Ok(net),
-        Ok(net) => Err(Unusable {
-            message: format!("`{written}` is an address inside a network, not a network"),
-            hint: format!(
-                "write `{}` for the network, `{}` for the address",
-                net.trunc(),
-                net.addr()
-            ),
-        }),
-        Err(_) => Err(Unusable {
-            message: format!("`{written}` is not a network"),
-            hint: "write `10.0.0.0/24`, `fd00:12::/64`, or one address".to_owned(),
-        }),
-    }
 }
 
 fn tls(reader: &mut Reader<'_>, base: &Path) -> Tls {
@@ -281,6 +282,7 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
     Limits {
         connections: reader.count("limits.connections"),
         connections_per_address: reader.count("limits.connections_per_address"),
+        connection_rate: small(reader.count("limits.connection_rate")),
         connections_per_identity: reader.count("limits.connections_per_identity"),
         head: HeadLimits {
             bytes: bounded(reader.size("limits.header_bytes")),
@@ -305,6 +307,11 @@ fn limits(reader: &mut Reader<'_>) -> Limits {
         },
         metrics_connections: reader.count("limits.metrics_connections"),
     }
+}
+
+/// The table keeps counts of this kind far below 2^32.
+fn small(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// The table keeps sizes of buffers far below 4 GiB.

@@ -20,8 +20,9 @@ pub use overrides::Overrides;
 pub use template::{commented, toml_list, with_hostnames};
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use seawall_rules::head::HeadLimits;
@@ -42,6 +43,10 @@ pub struct Config {
     pub min_api: ApiVersion,
     /// Who may connect at all.
     pub networks: Networks,
+    /// Balancers, whose connections begin with a PROXY header that says for whom they are.
+    pub balancers: Networks,
+    /// When a source is kept out for its failures.
+    pub bans: Bans,
     /// What the kernel holds, where it was told to.
     pub firewall: Firewall,
     /// The server's side of TLS.
@@ -70,10 +75,18 @@ pub struct Source {
 /// One listener.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Listen {
-    /// `tcp://ADDR:PORT`: mutual TLS.
-    Tcp(SocketAddr),
+    /// `tcp://…`: mutual TLS.
+    Tcp {
+        /// The socket's address.
+        at: At,
+        /// Who may connect there, of those that `[network]` lets in.
+        networks: Networks,
+    },
     /// `fd://`: sockets passed by systemd; the TLS rules hold for what they are.
-    Fd,
+    Fd {
+        /// Who may connect there, of those that `[network]` lets in.
+        networks: Networks,
+    },
     /// `unix:///PATH` with the identity its clients are.
     Unix {
         /// The socket's path.
@@ -81,6 +94,64 @@ pub enum Listen {
         /// The identity every client of this socket is.
         identity: String,
     },
+}
+
+/// Where a TCP socket listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum At {
+    /// `ADDRESS:PORT`.
+    Address(SocketAddr),
+    /// `%NAME:PORT`: every address that the interface has, and will have.
+    Interface {
+        /// Its name.
+        name: String,
+        /// The port.
+        port: u16,
+    },
+}
+
+impl At {
+    /// The port.
+    pub fn port(&self) -> u16 {
+        match self {
+            Self::Address(address) => address.port(),
+            Self::Interface { port, .. } => *port,
+        }
+    }
+
+    /// The address the socket is bound to: of an interface, any.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Address(address) => *address,
+            Self::Interface { port, .. } => SocketAddr::from((Ipv6Addr::UNSPECIFIED, *port)),
+        }
+    }
+}
+
+impl Listen {
+    /// Who may connect there, of those that `[network]` lets in.
+    pub fn networks(&self) -> &Networks {
+        static EVERYONE: LazyLock<Networks> = LazyLock::new(Networks::default);
+        match self {
+            Self::Tcp { networks, .. } | Self::Fd { networks } => networks,
+            Self::Unix { .. } => &EVERYONE,
+        }
+    }
+
+    /// Whether it is reached over a network.
+    pub fn is_network(&self) -> bool {
+        !matches!(self, Self::Unix { .. })
+    }
+
+    /// Whether both are the same socket, whoever may connect there.
+    pub fn is_same_socket(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Tcp { at, .. }, Self::Tcp { at: other, .. }) => at == other,
+            (Self::Fd { .. }, Self::Fd { .. }) => true,
+            (Self::Unix { .. }, Self::Unix { .. }) => self == other,
+            _ => false,
+        }
+    }
 }
 
 /// The engine.
@@ -106,11 +177,30 @@ pub enum Upstream {
 impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
-            Self::Fd => f.write_str("fd://"),
+            Self::Tcp { at, .. } => write!(f, "tcp://{at}")?,
+            Self::Fd { .. } => f.write_str("fd://")?,
             Self::Unix { path, identity } => {
-                write!(f, "unix://{}?identity={identity}", path.display())
+                return write!(f, "unix://{}?identity={identity}", path.display());
             }
+        }
+        let networks = self.networks();
+        let mut before = "?";
+        for (name, list) in [("allow", networks.allowed()), ("deny", networks.denied())] {
+            if !list.is_empty() {
+                let list: Vec<_> = list.iter().map(ToString::to_string).collect();
+                write!(f, "{before}{name}={}", list.join(","))?;
+                before = "&";
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for At {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => write!(f, "{address}"),
+            Self::Interface { name, port } => write!(f, "%{name}:{port}"),
         }
     }
 }
@@ -163,6 +253,8 @@ pub struct Ssh {
 pub struct Limits {
     pub connections: usize,
     pub connections_per_address: usize,
+    /// New connections of one address in a second.
+    pub connection_rate: u32,
     pub connections_per_identity: usize,
     pub head: HeadLimits,
     pub body_bytes: usize,
@@ -195,6 +287,17 @@ pub struct EnrolmentLimits {
     pub invitation_attempts: u32,
     /// To one identity, by renewal.
     pub certificates_per_hour: usize,
+}
+
+/// When a source whose handshakes keep failing is kept out, and for how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bans {
+    /// So many failures in a row; 0 is never.
+    pub after: u32,
+    /// One of them is forgotten this often.
+    pub forget: Duration,
+    /// How long the first ban lasts.
+    pub time: Duration,
 }
 
 /// What happens when a record cannot be written.

@@ -1,10 +1,12 @@
 //! How often strangers may fail: a bucket for each source and one for all together.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use seawall_rules::network::Source;
+
+use crate::admit::{Bucket, Pace, Remembered};
 use crate::config::EnrolmentLimits;
 use crate::metrics::Limit;
 
@@ -12,8 +14,6 @@ use crate::metrics::Limit;
 const PER_SOURCE_EVERY: Duration = Duration::from_secs(30);
 /// The same over all sources.
 const TOTAL_EVERY: Duration = Duration::from_secs(1);
-/// Sources remembered; beyond them only the common bucket counts.
-const SOURCES: usize = 4096;
 
 /// Counts failed attempts.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub(super) struct Attempts {
 #[derive(Debug, Default)]
 struct Buckets {
     total: Bucket,
-    sources: HashMap<IpAddr, Bucket>,
+    sources: Remembered<Bucket>,
 }
 
 impl Attempts {
@@ -40,7 +40,7 @@ impl Attempts {
     pub(super) fn give_back(&self, address: IpAddr) {
         let mut buckets = self.lock();
         buckets.total.give_back();
-        if let Some(bucket) = buckets.sources.get_mut(&source(address)) {
+        if let Some(bucket) = buckets.sources.get_mut(Source::of(address)) {
             bucket.give_back();
         }
     }
@@ -52,18 +52,16 @@ impl Attempts {
         now: Instant,
     ) -> Result<(), Limit> {
         let Buckets { total, sources } = &mut *self.lock();
-        let source = source(address);
-        if sources.len() >= SOURCES && !sources.contains_key(&source) {
-            sources.retain(|_, bucket| !bucket.drained(PER_SOURCE_EVERY, now));
-        }
-        let full = sources.len() >= SOURCES && !sources.contains_key(&source);
-        let mut own = (!full).then(|| sources.entry(source).or_default());
+        let per_source = Pace { size: limits.failures_per_address, every: PER_SOURCE_EVERY };
+        let over = |bucket: &mut Bucket| bucket.is_empty(per_source, now);
+        // Beyond what can be remembered only the common bucket counts.
+        let mut own = sources.of(Source::of(address), now, Bucket::default, over);
         if let Some(bucket) = &mut own
-            && !bucket.take(limits.failures_per_address, PER_SOURCE_EVERY, now)
+            && !bucket.take(per_source, now)
         {
             return Err(Limit::EnrolmentFailuresPerAddress);
         }
-        if total.take(limits.failures, TOTAL_EVERY, now) {
+        if total.take(Pace { size: limits.failures, every: TOTAL_EVERY }, now) {
             return Ok(());
         }
         if let Some(bucket) = own {
@@ -75,54 +73,6 @@ impl Attempts {
     // Nothing panics while holding the lock, and every value in it is whole at every moment.
     fn lock(&self) -> MutexGuard<'_, Buckets> {
         self.buckets.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-// One host may use its whole /64 (RFC 6177).
-fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let prefix = u128::from(v6) & (u128::from(u64::MAX) << 64);
-            IpAddr::V6(Ipv6Addr::from(prefix))
-        }
-        v4 => v4,
-    }
-}
-
-/// Fills by an attempt and drains with time. How much it holds is asked anew each time, so that a
-/// reload changes it.
-#[derive(Debug, Default)]
-struct Bucket {
-    held: usize,
-    /// Up to when what drained is subtracted; `None` before the first attempt.
-    counted: Option<Instant>,
-}
-
-impl Bucket {
-    fn take(&mut self, size: usize, every: Duration, now: Instant) -> bool {
-        self.drained(every, now);
-        let room = self.held < size;
-        self.held += usize::from(room);
-        room
-    }
-
-    fn give_back(&mut self) {
-        self.held = self.held.saturating_sub(1);
-    }
-
-    // Subtracts what time has drained; whether it is empty.
-    fn drained(&mut self, every: Duration, now: Instant) -> bool {
-        let counted = self.counted.get_or_insert(now);
-        let passed = now.saturating_duration_since(*counted);
-        let gone = u32::try_from(passed.as_nanos() / every.as_nanos()).unwrap_or(u32::MAX);
-        if gone as usize >= self.held {
-            self.held = 0;
-            *counted = now;
-        } else {
-            self.held -= gone as usize;
-            *counted += every * gone;
-        }
-        self.held == 0
     }
 }
 
@@ -165,14 +115,13 @@ mod tests {
     }
 
     #[test]
-    fn all_sources_together_are_bounded_and_so_is_what_is_remembered_of_them() {
+    fn all_sources_together_are_bounded() {
         let attempts = Attempts::default();
         let now = Instant::now();
-        let sources = (0..SOURCES as u32 * 2).map(|n| IpAddr::from(n.to_be_bytes()));
+        let sources = (0..1000_u32).map(|n| IpAddr::from(n.to_be_bytes()));
         let taken: Vec<_> = sources.map(|source| attempts.take_at(source, &LIMITS, now)).collect();
         assert_eq!(taken.iter().filter(|taken| taken.is_ok()).count(), 200);
         assert_eq!(taken.last(), Some(&Err(Limit::EnrolmentFailures)));
-        assert!(attempts.lock().sources.len() <= SOURCES);
     }
 
     #[test]

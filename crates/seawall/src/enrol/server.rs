@@ -264,7 +264,10 @@ impl<D: Desk> Visit<D> {
     }
 
     fn admit(&self, identity: &Identity) -> Result<(), Refused> {
-        if identity.admits(self.peer.ip()) { Ok(()) } else { Err(Refused::Network) }
+        match identity.networks().admits(self.peer.ip()) {
+            true => Ok(()),
+            false => Err(Refused::Network),
+        }
     }
 
     fn record_refusal(&self, refused: &Refused) {

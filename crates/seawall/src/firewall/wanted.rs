@@ -29,7 +29,7 @@ pub(crate) fn plan(
     container: Option<&str>,
     applied: Option<&Applied>,
 ) -> Result<Plan, Error> {
-    let from = Ranges::admitted(&config.networks);
+    let from = config.reached_from();
     let (ports, containers) = match container {
         Some(container) => {
             let published = published::ask(config, container)?;
@@ -61,7 +61,7 @@ pub(crate) fn engine(plan: &Plan) -> Option<&Guard> {
 /// Ports of the gate that other hosts can reach.
 fn listening_ports(context: &Context, config: &Config) -> Result<BTreeSet<u16>, Error> {
     let mut listeners = config.listen.clone();
-    if listeners.contains(&Listen::Fd) {
+    if listeners.iter().any(|listener| matches!(listener, Listen::Fd { .. })) {
         // Only the gate knows which sockets systemd gave it.
         let status = client::call(context, &Call::Status).map_err(|error| {
             let message = "`fd://` does not say which ports to guard, and the gate cannot be asked";
@@ -74,10 +74,10 @@ fn listening_ports(context: &Context, config: &Config) -> Result<BTreeSet<u16>, 
     let ports: BTreeSet<_> = listeners
         .iter()
         .filter_map(|listener| match listener {
-            Listen::Tcp(address) if !address.ip().to_canonical().is_loopback() => {
-                Some(address.port())
+            Listen::Tcp { at, .. } if !at.address().ip().to_canonical().is_loopback() => {
+                Some(at.port())
             }
-            Listen::Tcp(_) | Listen::Fd | Listen::Unix { .. } => None,
+            Listen::Tcp { .. } | Listen::Fd { .. } | Listen::Unix { .. } => None,
         })
         .collect();
     match ports.is_empty() {

@@ -1,6 +1,5 @@
 //! Exchanges with an engine that does what no real one can be made to do.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::*;
+use crate::admit::Peer;
 use crate::audit::Subject;
 use crate::authenticate::{Authority, Credential};
 use crate::config::Upstream;
@@ -47,13 +47,12 @@ impl Rig {
             ungranted: None,
             not_after: None,
         };
-        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let credential = Credential::Socket { identity: "alice".into(), uid: 0 };
         Self {
             listener: UnixListener::bind(&socket).unwrap(),
             engine: Engine::new(&Upstream::Unix(socket.clone()), Duration::from_secs(5)).unwrap(),
             link: Link::default(),
-            session: Session::new(peer, credential, Arc::new(authority)),
+            session: Session::new(Peer::local(), credential, Arc::new(authority)),
             patience: Duration::from_secs(60),
             socket,
             _dir: dir,

@@ -5,11 +5,12 @@ mod run;
 mod snapshot;
 mod upgrade;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use arc_swap::ArcSwap;
+use seawall_rules::network::Source;
 use serde_json::json;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -17,10 +18,11 @@ use tokio_util::sync::CancellationToken;
 pub use run::run;
 pub use snapshot::{Expiry, Of, Snapshot, check};
 
-use crate::admit::Admission;
+use crate::admit::{Admission, Peer};
 use crate::audit::{RefusedConnection, Trail};
 use crate::authenticate::Credential;
 use crate::cli::report::{Doing, Error};
+use crate::config::Listen;
 use crate::enrol::server::Enrolment;
 use crate::metrics::{Limit, Metrics};
 use crate::sessions::{Registered, Session, Sessions, TooMany};
@@ -84,12 +86,12 @@ impl Gate {
     /// as `limits.connections_per_identity` allows.
     pub fn begin_session(
         &self,
-        peer: SocketAddr,
+        peer: Peer,
         credential: Credential,
     ) -> Result<Registered<'_>, RefusedConnection> {
         let snapshot = self.snapshot.load();
-        let authority = snapshot.authorize(&credential, peer.ip()).map_err(|ended| {
-            tracing::info!(%peer, %credential, reason = %ended, "connection refused");
+        let authority = snapshot.authorize(&credential, &peer).map_err(|ended| {
+            tracing::info!(peer = %peer.address, %credential, reason = %ended, "connection refused");
             RefusedConnection::Certificate
         })?;
         let most = snapshot.config.limits.connections_per_identity;
@@ -139,8 +141,11 @@ impl Gate {
         let mut store = self.store();
         let old = self.snapshot.load_full();
         let config = old.config.source.load()?;
+        let same_sockets = |old: &[Listen], new: &[Listen]| {
+            old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.is_same_socket(new))
+        };
         for (key, same) in [
-            ("listen", old.config.listen == config.listen),
+            ("listen", same_sockets(&old.config.listen, &config.listen)),
             ("admin", old.config.admin == config.admin),
         ] {
             if !same {
@@ -202,14 +207,24 @@ impl Gate {
         Ok(())
     }
 
-    /// Counts and records a connection that never became a session.
+    /// Counts and records a connection that never became a session. A handshake that failed
+    /// counts against its source, unless somebody is authenticated from there: behind one
+    /// address there may be many, and those who may enter are not kept out for the others.
     pub fn refused(&self, address: IpAddr, why: RefusedConnection) {
         self.trail.refused_connection(address, why);
         self.metrics.refused_connection(why);
+        let source = Source::of(address);
+        if why.is_failure() && !self.sessions.any_from(source) {
+            let banned = self.admission.failed(source, &self.snapshot.load().config);
+            if let Some(time) = banned {
+                let seconds = time.as_secs();
+                tracing::warn!(%source, seconds, "banned: its handshakes keep failing");
+            }
+        }
     }
 
     fn judge_again(&self, session: &Session) {
-        match self.snapshot.load().authorize(&session.credential, session.peer.ip()) {
+        match self.snapshot.load().authorize(&session.credential, &session.peer) {
             Ok(authority) => {
                 // What it is doing may outlast the role that allowed it: an open exec, a log.
                 if let Some(doing) = session.doing().0

@@ -75,6 +75,9 @@ async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopp
     tokio::spawn(admin::server::serve(gate.clone(), admin, stop.clone()));
     tokio::spawn(upkeep(gate.clone()));
     tokio::spawn(crls(gate.clone()));
+    for address in listen::open_to_the_internet(&config, &listen::Interfaces::look()) {
+        tracing::warn!(%address, "{}", listen::OPEN_TO_THE_INTERNET);
+    }
     for line in &described {
         tracing::info!(listen = %line, upstream = %gate.snapshot.load().engine.describe(), "serving");
     }
@@ -256,7 +259,10 @@ mod tests {
     async fn a_drain_that_takes_too_long_counts() {
         let (gate, _dir) = gate("[limits]\ndrain = \"0s\"", Duration::ZERO);
         let config = gate.snapshot.load().config.clone();
-        let open = gate.admission.admit([127, 0, 0, 1].into(), &config).unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let mut open = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let here = open.local_addr().unwrap();
+        let open = gate.admission.admit(&mut open, here, 0, &config).await.unwrap();
         drain(&gate, &mut Signals::listen().unwrap()).await;
         let hits = "seawall_limit_hits_total{limit=\"drain\"} 1\n";
         assert!(gate.metrics.render(&gate).contains(hits));
@@ -292,7 +298,7 @@ mod tests {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let lanes = Arc::new(listen::Lanes::open().unwrap());
-        let listener = listen::Listener::Tcp(listener);
+        let listener = listen::Listener::Tcp { listener, interface: None, place: 0 };
         tokio::spawn(listen::accept(gate.clone(), listener, lanes, CancellationToken::new()));
         let open = TcpStream::connect(address).await.unwrap();
         let before = shown(&gate, address).await;

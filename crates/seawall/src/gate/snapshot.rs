@@ -1,6 +1,5 @@
 //! What is in force at one moment. Built whole or not at all, and never changed after.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +10,7 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKey
 
 use seawall_rules::identity::Name;
 
+use crate::admit::Peer;
 use crate::authenticate::identities::Identities;
 use crate::authenticate::tls::{Doors, Material};
 use crate::authenticate::{Authority, Credential, Ended};
@@ -137,14 +137,10 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Ended`] when it opens nothing: unknown, revoked, expired, wrong network.
-    pub fn authorize(
-        &self,
-        credential: &Credential,
-        peer: IpAddr,
-    ) -> Result<Arc<Authority>, Ended> {
+    pub fn authorize(&self, credential: &Credential, peer: &Peer) -> Result<Arc<Authority>, Ended> {
         // A reload may have taken the network away since the connection was admitted.
         let remote = !matches!(credential, Credential::Socket { .. });
-        if remote && !self.config.networks.admits(peer) {
+        if remote && !self.config.admits(peer) {
             return Err(Ended("its address may not connect any more".to_owned()));
         }
         if let Credential::OutsideCertificate(outside) = credential {
@@ -154,7 +150,8 @@ impl Snapshot {
         if matches!(credential, Credential::SshKey { rsa: true, .. }) && !self.config.ssh.rsa {
             return Err(Ended("RSA keys do not enter here (`ssh.rsa`)".to_owned()));
         }
-        self.identities.authorize(credential, peer, SystemTime::now()).map(Arc::new)
+        let address = peer.address.ip();
+        self.identities.authorize(credential, address, SystemTime::now()).map(Arc::new)
     }
 
     /// Whether there is a live identity of that name.

@@ -6,12 +6,13 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use listenfd::ListenFd;
-use socket2::{Domain, Protocol, Socket, Type};
+use nix::errno::Errno;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
 
 use super::Listener;
 use crate::cli::report::{Doing, Error};
-use crate::config::Listen;
+use crate::config::{At, Listen};
 
 /// `LISTEN_FDNAMES` (sd_listen_fds(3)) of sockets that this gate held before an upgrade.
 pub const FROM_BEFORE: &str = "seawall-upgrade";
@@ -28,24 +29,28 @@ pub fn bind(wanted: &[Listen]) -> Result<Vec<Listener>, Error> {
     let from_before = std::env::var("LISTEN_FDNAMES").is_ok_and(|names| names == FROM_BEFORE);
     let mut inherited = inherited()?;
     let mut listeners = Vec::new();
-    for listen in wanted {
+    for (place, listen) in wanted.iter().enumerate() {
         match listen {
-            Listen::Tcp(address) => {
-                let handed = inherited
-                    .iter()
-                    .position(|handed| handed.local_addr().is_ok_and(|local| local == *address));
-                listeners.push(match handed {
+            Listen::Tcp { at, .. } => {
+                let handed = inherited.iter().position(|handed| is_at(handed, at));
+                let listener = match handed {
                     Some(position) => tcp(inherited.swap_remove(position))?,
-                    None => bind_tcp(*address)?,
-                });
+                    None => bind_tcp(at)?,
+                };
+                let interface = match at {
+                    At::Address(_) => None,
+                    At::Interface { name, .. } => Some(name.clone()),
+                };
+                listeners.push(Listener::Tcp { listener, interface, place });
             }
-            Listen::Fd => {
+            Listen::Fd { .. } => {
                 if inherited.is_empty() {
                     return Err(Error::failed("`fd://` is to listen, but no socket was handed over")
                         .hint("start the gate by `systemctl start seawall.socket`, or set `listen` to a tcp:// address"));
                 }
                 for handed in inherited.drain(..) {
-                    listeners.push(tcp(handed)?);
+                    let (listener, interface) = (tcp(handed)?, None);
+                    listeners.push(Listener::Tcp { listener, interface, place });
                 }
             }
             Listen::Unix { path, identity } => listeners.push(Listener::Unix {
@@ -89,14 +94,26 @@ fn inherited() -> Result<Vec<std::net::TcpListener>, Error> {
         .collect()
 }
 
-fn tcp(listener: std::net::TcpListener) -> Result<Listener, Error> {
-    listener.set_nonblocking(true).doing(|| "use a socket that was handed over".to_owned())?;
-    let listener =
-        TcpListener::from_std(listener).doing(|| "use a socket that was handed over".to_owned())?;
-    Ok(Listener::Tcp(listener))
+fn tcp(listener: std::net::TcpListener) -> Result<TcpListener, Error> {
+    let using = || "use a socket that was handed over".to_owned();
+    listener.set_nonblocking(true).doing(using)?;
+    TcpListener::from_std(listener).doing(using)
 }
 
-fn bind_tcp(address: SocketAddr) -> Result<Listener, Error> {
+/// Whether a socket that was handed over is the one that is wanted there.
+fn is_at(socket: &std::net::TcpListener, at: &At) -> bool {
+    let Ok(address) = socket.local_addr() else { return false };
+    let interface = SockRef::from(socket).device().ok().flatten();
+    match at {
+        At::Address(wanted) => interface.is_none() && address == *wanted,
+        At::Interface { name, port } => {
+            interface.is_some_and(|bound| bound == name.as_bytes()) && address.port() == *port
+        }
+    }
+}
+
+fn bind_tcp(at: &At) -> Result<TcpListener, Error> {
+    let address = at.address();
     let bind = |address: SocketAddr| -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
@@ -105,6 +122,10 @@ fn bind_tcp(address: SocketAddr) -> Result<Listener, Error> {
         }
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        if let At::Interface { name, .. } = at {
+            // Whatever addresses the interface has, gets and loses.
+            socket.bind_device(Some(name.as_bytes()))?;
+        }
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         TcpListener::from_std(socket.into())
@@ -116,12 +137,27 @@ fn bind_tcp(address: SocketAddr) -> Result<Listener, Error> {
         }
         bound => bound,
     };
-    bound.map(Listener::Tcp).map_err(|error| {
-        let failed = Error::failed(format!("cannot listen on tcp://{address}: {error}"));
+    bound.map_err(|error| {
+        let failed = Error::failed(format!("cannot listen on tcp://{at}: {error}"));
+        if let At::Interface { name, .. } = at {
+            match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
+                Errno::ENODEV => {
+                    return failed.hint(format!(
+                        "there is no interface `{name}` now; `ip link` shows them. The gate \
+                         starts when it is there: order the service after what makes it"
+                    ));
+                }
+                Errno::EPERM => {
+                    return failed
+                        .hint("binding to an interface needs root (CAP_NET_RAW) on this kernel");
+                }
+                _ => {}
+            }
+        }
         match error.kind() {
             io::ErrorKind::AddrInUse => failed.hint(format!(
                 "something else listens there, dockerd perhaps: see `ss -ltnp 'sport = :{}'`",
-                address.port()
+                at.port()
             )),
             io::ErrorKind::AddrNotAvailable => {
                 failed.hint("no interface of this host has that address: see `ip address`")
@@ -136,7 +172,7 @@ fn bind_tcp(address: SocketAddr) -> Result<Listener, Error> {
 
 fn no_ipv6(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Unsupported
-        || error.raw_os_error() == Some(nix::errno::Errno::EAFNOSUPPORT as i32)
+        || error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32)
 }
 
 /// Binds a Unix socket, mode 0600. A path in use is never taken over: only a socket of ours

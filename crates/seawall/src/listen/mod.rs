@@ -3,6 +3,7 @@
 
 mod bind;
 mod lanes;
+mod reach;
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,7 +15,7 @@ use socket2::TcpKeepalive;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::admit::NotAdmitted;
+use crate::admit::{Admit, Admitted, NotAdmitted, Peer};
 use crate::audit::RefusedConnection;
 use crate::authenticate::Credential;
 use crate::authenticate::tls::{Door, NoEntry};
@@ -25,12 +26,20 @@ use crate::session;
 
 pub use bind::{FROM_BEFORE, bind, handed_over};
 pub use lanes::Lanes;
+pub use reach::{Interfaces, OPEN_TO_THE_INTERNET, open_to_the_internet};
 
 /// A socket that is bound and listening.
 #[derive(Debug)]
 pub enum Listener {
     /// Mutual TLS over TCP.
-    Tcp(TcpListener),
+    Tcp {
+        /// The listening socket.
+        listener: TcpListener,
+        /// The interface it is bound to.
+        interface: Option<String>,
+        /// Its place in `listen`.
+        place: usize,
+    },
     /// A Unix socket whose clients are one identity. The path is removed at the end.
     Unix {
         /// The listening socket.
@@ -72,7 +81,8 @@ pub async fn accept(
 
 /// A connection between runtimes: out of the one that accepted it, not yet in its lane's.
 enum Accepted {
-    Tcp(std::net::TcpStream, SocketAddr),
+    /// With its peer's address and the listener's place.
+    Tcp(std::net::TcpStream, SocketAddr, usize),
     Unix(std::os::unix::net::UnixStream, String),
 }
 
@@ -80,19 +90,20 @@ impl Listener {
     /// What it listens on, for the start message and `status`.
     pub fn describe(&self) -> String {
         match self {
-            Self::Tcp(listener) => listener.local_addr().map_or_else(
-                |error| format!("tcp ({error})"),
-                |address| format!("tcp://{address}"),
-            ),
+            Self::Tcp { listener, interface, .. } => match (listener.local_addr(), interface) {
+                (Ok(address), Some(name)) => format!("tcp://%{name}:{}", address.port()),
+                (Ok(address), None) => format!("tcp://{address}"),
+                (Err(error), _) => format!("tcp ({error})"),
+            },
             Self::Unix { path, identity, .. } => format!("unix://{} as {identity}", path.display()),
         }
     }
 
     async fn accept(&self) -> io::Result<Accepted> {
         match self {
-            Self::Tcp(listener) => {
+            Self::Tcp { listener, place, .. } => {
                 let (stream, peer) = listener.accept().await?;
-                Ok(Accepted::Tcp(stream.into_std()?, peer))
+                Ok(Accepted::Tcp(stream.into_std()?, peer, *place))
             }
             Self::Unix { listener, identity, .. } => {
                 let (stream, _) = listener.accept().await?;
@@ -105,21 +116,46 @@ impl Listener {
 /// One connection, from accepted to closed.
 async fn serve(gate: Arc<Gate>, accepted: Accepted) {
     match accepted {
-        Accepted::Tcp(stream, peer) => {
+        Accepted::Tcp(stream, address, place) => {
             let Ok(stream) = TcpStream::from_std(stream) else { return };
-            let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-            if let Err(why) = serve_tls(&gate, stream, peer).await {
-                gate.refused(peer.ip(), why);
+            if let Some((stream, admitted)) = admit(&gate, stream, address, place).await
+                && let Err(why) = serve_tls(&gate, stream, admitted.peer).await
+            {
+                gate.refused(admitted.peer.address.ip(), why);
             }
         }
         Accepted::Unix(stream, identity) => {
             let Ok(stream) = UnixStream::from_std(stream) else { return };
-            let peer = SocketAddr::from(([0, 0, 0, 0], 0));
+            let peer = Peer::local();
             let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
             let credential = Credential::Socket { identity, uid };
             if let Err(why) = serve_api(&gate, stream, peer, credential).await {
-                gate.refused(peer.ip(), why);
+                gate.refused(peer.address.ip(), why);
             }
+        }
+    }
+}
+
+/// The way in for every network door: admits what a TCP listener accepted, or counts, records
+/// and closes it.
+async fn admit(
+    gate: &Gate,
+    mut stream: TcpStream,
+    address: SocketAddr,
+    place: usize,
+) -> Option<(TcpStream, Admitted)> {
+    let config = gate.snapshot.load().config.clone();
+    match gate.admission.admit(&mut stream, address, place, &config).await {
+        Ok(Admit::Admitted(admitted)) => Some((stream, admitted)),
+        Ok(Admit::HealthCheck) => None,
+        Err(NotAdmitted { address, why, limit }) => {
+            if let Some(limit) = limit {
+                gate.metrics.limit_hit(limit);
+            }
+            // A reset at once: an orderly close would leave the kernel something to remember.
+            let _ = socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+            gate.refused(address, why);
+            None
         }
     }
 }
@@ -127,16 +163,8 @@ async fn serve(gate: Arc<Gate>, accepted: Accepted) {
 async fn serve_tls(
     gate: &Arc<Gate>,
     stream: TcpStream,
-    peer: SocketAddr,
+    peer: Peer,
 ) -> Result<(), RefusedConnection> {
-    let snapshot = gate.snapshot.load_full();
-    let _admitted = gate.admission.admit(peer.ip(), &snapshot.config).map_err(|not| match not {
-        NotAdmitted::Address => RefusedConnection::Address,
-        NotAdmitted::Limit(limit) => {
-            gate.metrics.limit_hit(limit);
-            RefusedConnection::Limit
-        }
-    })?;
     // Small replies must not wait for more, and a peer that vanished must be noticed even on a
     // stream that is silent for hours.
     let keepalive = TcpKeepalive::new()
@@ -149,6 +177,7 @@ async fn serve_tls(
     if prepared.is_err() {
         return Err(RefusedConnection::Handshake);
     }
+    let snapshot = gate.snapshot.load_full();
     let handshake = tokio::time::timeout(snapshot.config.limits.handshake, async {
         snapshot.doors.open(stream).await
     });
@@ -159,24 +188,25 @@ async fn serve_tls(
     match door {
         Ok(Door::Api(stream, credential)) => serve_api(gate, stream, peer, credential).await,
         Ok(Door::Enrol(stream, present)) => {
-            gate.enrolment.serve(gate, stream, peer, present).await;
+            gate.enrolment.serve(gate, stream, peer.address, present).await;
             Ok(())
         }
         Err(NoEntry::Certificate(error)) => {
-            tracing::info!(%peer, %error, "client certificate refused");
+            tracing::info!(peer = %peer.address, %error, "client certificate refused");
             Err(RefusedConnection::Certificate)
         }
         Err(NoEntry::Handshake(error)) => {
-            tracing::debug!(%peer, %error, "no TLS handshake");
+            tracing::debug!(peer = %peer.address, %error, "no TLS handshake");
             Err(RefusedConnection::Handshake)
         }
+        Err(NoEntry::Left) => Err(RefusedConnection::Left),
     }
 }
 
 async fn serve_api<S>(
     gate: &Gate,
     stream: S,
-    peer: SocketAddr,
+    peer: Peer,
     credential: Credential,
 ) -> Result<(), RefusedConnection>
 where

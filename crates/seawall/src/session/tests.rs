@@ -2,7 +2,6 @@
 //! engine is played.
 
 use std::fs;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use seawall_rules::identity::Name;
@@ -11,6 +10,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 
 use super::*;
+use crate::admit::Peer;
 use crate::audit::Trail;
 use crate::authenticate::Credential;
 use crate::cli::Context;
@@ -69,9 +69,8 @@ impl Rig {
         engine: impl AsyncFnOnce(&UnixListener) -> E,
     ) -> (C, E) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let credential = Credential::Socket { identity: who.into(), uid: 0 };
-        let session = self.gate.begin_session(peer, credential).unwrap();
+        let session = self.gate.begin_session(Peer::local(), credential).unwrap();
         let served = serve(&self.gate, &session, ours);
         let all = async { tokio::join!(served, client(theirs), engine(&self.listener)) };
         let ((), client, engine) = tokio::time::timeout(Duration::from_secs(20), all)
@@ -460,8 +459,7 @@ async fn a_revocation_is_not_undone_by_a_change_at_the_same_moment() {
             scope.spawn(move || gate.change(StateCall::Revoke { target, reason, force }).unwrap());
         });
         let credential = Credential::Socket { identity: name, uid: 0 };
-        let here = std::net::IpAddr::from([127, 0, 0, 1]);
-        gate.snapshot.load().authorize(&credential, here).unwrap_err();
+        gate.snapshot.load().authorize(&credential, &Peer::local()).unwrap_err();
     }
 }
 
@@ -483,8 +481,7 @@ async fn a_full_disk_keeps_nobody_in() {
     let force = crate::state::call::Force::No;
     rig.gate.change(StateCall::Revoke { target, reason, force }).unwrap();
     let credential = Credential::Socket { identity: "alice".to_owned(), uid: 0 };
-    let here = std::net::IpAddr::from([127, 0, 0, 1]);
-    rig.gate.snapshot.load().authorize(&credential, here).unwrap_err();
+    rig.gate.snapshot.load().authorize(&credential, &Peer::local()).unwrap_err();
     drop(rig);
     assert!(tool("umount", &["-l"]));
 }

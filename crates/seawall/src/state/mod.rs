@@ -16,12 +16,12 @@ mod schema;
 mod ssh_keys;
 mod store;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use ipnet::IpNet;
 use seawall_rules::identity::Name;
+use seawall_rules::network::Networks;
 use serde::{Deserialize, Serialize};
 
 pub use authorities::{Authority, ServerCertificate, Standing};
@@ -143,9 +143,9 @@ pub enum Match {
 }
 
 impl Identity {
-    /// Whether it may connect from `address`.
-    pub fn admits(&self, address: IpAddr) -> bool {
-        self.from.is_empty() || self.from.iter().any(|net| net.contains(&address.to_canonical()))
+    /// Where it may connect from.
+    pub fn networks(&self) -> Networks {
+        Networks::new(self.from.clone(), Vec::new())
     }
 
     /// How long a certificate issued to it is valid.

@@ -249,8 +249,8 @@ fn credentials(given: &crate::state::Credentials, key: &Key) -> Credentials {
 /// something on another machine.
 fn derive_address(config: &Config) -> Result<Address, Error> {
     let tcp = config.listen.iter().find_map(|listen| match listen {
-        Listen::Tcp(address) => Some(*address),
-        Listen::Fd | Listen::Unix { .. } => None,
+        Listen::Tcp { at, .. } => Some(at.address()),
+        Listen::Fd { .. } | Listen::Unix { .. } => None,
     });
     let port = tcp.map_or(2376, |address| address.port());
     let names = &config.tls.hostnames;

@@ -128,6 +128,7 @@ mod tests {
             roles: "viewer".to_owned(),
             credential: "cert:01".to_owned(),
             peer: "192.0.2.7:50000".to_owned(),
+            balancer: None,
             method: "GET".to_owned(),
             target: "/v1.41/containers/json".to_owned(),
             operation: Some("ContainerList".to_owned()),

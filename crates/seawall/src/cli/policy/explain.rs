@@ -133,7 +133,9 @@ impl Explanation {
         let mut line = |title: &str, value: &str| text += &format!("{title:<12}{value}\n");
         line("request", &decision.id);
         line("when", &self.time);
-        line("who", &format!("{who}, by {}, from {}", decision.credential, decision.peer));
+        let through = decision.balancer.as_ref().map(|balancer| format!(" through {balancer}"));
+        let from = decision.peer.clone() + &through.unwrap_or_default();
+        line("who", &format!("{who}, by {}, from {from}", decision.credential));
         line("asked", &format!("{} {}", decision.method, decision.target));
         line("that is", &asked_for);
         line("decision", &format!("{decided} by rule {}", decision.rule));
@@ -200,6 +202,7 @@ mod tests {
             roles: "viewer".to_owned(),
             credential: "cert:1d2e".to_owned(),
             peer: "10.0.0.5:4711".to_owned(),
+            balancer: None,
             method: "POST".to_owned(),
             target: "/v1.41/containers/web/stop?t=5".to_owned(),
             operation: Some("ContainerStop".to_owned()),

@@ -12,7 +12,7 @@ use super::host::Host;
 use crate::admin::client::state_call;
 use crate::cli::Context;
 use crate::cli::report::{Doing, Error};
-use crate::config::{Config, Listen};
+use crate::config::{At, Config, Listen};
 use crate::enrol::context::ContextName;
 use crate::enrol::invitation::Address;
 use crate::enrol::owner::Owner;
@@ -169,11 +169,13 @@ fn admin() -> Name {
 /// How somebody on this host reaches the gate: by loopback where it listens there.
 fn address(config: &Config) -> Option<Address> {
     let reach = |listener: &Listen| match listener {
-        Listen::Tcp(address) if address.ip().is_unspecified() => {
+        Listen::Tcp { at: At::Address(address), .. } if address.ip().is_unspecified() => {
             Some(SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port()))
         }
-        Listen::Tcp(address) => Some(*address),
-        Listen::Fd | Listen::Unix { .. } => None,
+        Listen::Tcp { at: At::Address(address), .. } => Some(*address),
+        // What this host sends itself arrives by the loopback, whatever the address.
+        Listen::Tcp { at: At::Interface { .. }, .. } => None,
+        Listen::Fd { .. } | Listen::Unix { .. } => None,
     };
     let mut addresses: Vec<_> = config.listen.iter().filter_map(reach).collect();
     addresses.sort_by_key(|address| !address.ip().is_loopback());

@@ -11,6 +11,7 @@ use super::host::Host;
 use crate::cli::Context;
 use crate::cli::report::{Doing, Error};
 use crate::config::{self, Config, Overrides};
+use crate::listen::open_to_the_internet;
 
 /// A configuration to be written, or to be left as it is.
 #[derive(Debug)]
@@ -86,9 +87,9 @@ fn compose(context: &Context, args: &Args, host: &Host) -> Result<Plan, Error> {
         })
     };
     let (mut text, mut config) = interpret(&set)?;
-    let public = host.public_addresses(&config.listen);
-    if !public.is_empty() && args.allow.is_empty() && !args.allow_any {
-        let shown: Vec<_> = public.iter().map(ToString::to_string).collect();
+    let open = open_to_the_internet(&config, &host.interfaces);
+    if !open.is_empty() && !args.allow_any {
+        let shown: Vec<_> = open.iter().map(ToString::to_string).collect();
         let allow = ask_who_may_reach(&shown.join(", "), args)?;
         if !allow.is_empty() {
             set.insert("network.allow", config::toml_list(&allow));

@@ -4,7 +4,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 
 use crate::cli::report::Error;
-use crate::config::Listen;
+use crate::config::{At, Listen};
 use crate::listen;
 
 /// Tries every TCP listener, unless listening sockets were handed over.
@@ -16,7 +16,7 @@ pub(super) fn check(listeners: &[Listen]) -> Result<(), Error> {
         return Ok(());
     }
     for listener in listeners {
-        if let Listen::Tcp(address) = listener {
+        if let Listen::Tcp { at: At::Address(address), .. } = listener {
             TcpListener::bind(address).map(drop).or_else(|error| refuse(*address, &error))?;
         }
     }
@@ -93,16 +93,18 @@ fn listening_inode(line: &str, port: u16) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::parse_listen;
 
     #[test]
     fn a_taken_port_names_its_holder() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let error = check(&[Listen::Tcp(address)]).unwrap_err();
+        let listen = [parse_listen(&address.to_string()).unwrap()];
+        let error = check(&listen).unwrap_err();
         let this = std::fs::read_to_string("/proc/self/comm").unwrap();
         assert!(error.message.contains(&format!("`{}` listens", this.trim())), "{error}");
         drop(listener);
-        check(&[Listen::Tcp(address)]).unwrap();
+        check(&listen).unwrap();
     }
 
     #[test]

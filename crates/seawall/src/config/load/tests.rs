@@ -1,5 +1,4 @@
 use super::*;
-use crate::config::Listen;
 
 fn context() -> Context {
     Context {
@@ -26,9 +25,15 @@ fn an_empty_file_is_every_default() {
     insta::assert_debug_snapshot!(config, @r#"
         Config {
             listen: [
-                Tcp(
-                    [::]:2376,
-                ),
+                Tcp {
+                    at: Address(
+                        [::]:2376,
+                    ),
+                    networks: Networks {
+                        allow: [],
+                        deny: [],
+                    },
+                },
             ],
             upstream: Unix(
                 "/var/run/docker.sock",
@@ -40,6 +45,15 @@ fn an_empty_file_is_every_default() {
             networks: Networks {
                 allow: [],
                 deny: [],
+            },
+            balancers: Networks {
+                allow: [],
+                deny: [],
+            },
+            bans: Bans {
+                after: 30,
+                forget: 20s,
+                time: 600s,
             },
             firewall: Firewall {
                 engine: Closed,
@@ -66,6 +80,7 @@ fn an_empty_file_is_every_default() {
             limits: Limits {
                 connections: 4096,
                 connections_per_address: 256,
+                connection_rate: 100,
                 connections_per_identity: 512,
                 head: HeadLimits {
                     bytes: 65536,
@@ -120,13 +135,17 @@ fn an_empty_file_is_every_default() {
 fn every_key_is_read() {
     let config = interpret(
         r#"
-        listen = ["tcp://192.0.2.1:2376", "fd://", "unix:///run/ci.sock?identity=ci"]
+        listen = ["tcp://192.0.2.1:2376?allow=10.2.0.0/16", "tcp://%wg0", "fd://", "unix:///run/ci.sock?identity=ci"]
         upstream = "tcp://engine.example.com:2376"
         min_api = "1.24"
         hostnames = ["gate.example.com", "192.0.2.1"]
         [network]
         allow = ["10.0.0.0/8", "fd00:12::/64", "192.0.2.9"]
         deny = ["10.1.0.0/16"]
+        proxy_protocol_from = ["10.0.0.1"]
+        ban_after = 0
+        ban_forget = "1m"
+        ban_time = "1d"
         [firewall]
         engine = "network"
         rate = 5
@@ -150,6 +169,7 @@ fn every_key_is_read() {
         [limits]
         connections = 1
         connections_per_address = 2
+        connection_rate = 7
         connections_per_identity = 3
         header_bytes = 8192
         headers = 16
@@ -184,10 +204,33 @@ fn every_key_is_read() {
     insta::assert_debug_snapshot!(config, @r#"
         Config {
             listen: [
-                Tcp(
-                    192.0.2.1:2376,
-                ),
-                Fd,
+                Tcp {
+                    at: Address(
+                        192.0.2.1:2376,
+                    ),
+                    networks: Networks {
+                        allow: [
+                            10.2.0.0/16,
+                        ],
+                        deny: [],
+                    },
+                },
+                Tcp {
+                    at: Interface {
+                        name: "wg0",
+                        port: 2376,
+                    },
+                    networks: Networks {
+                        allow: [],
+                        deny: [],
+                    },
+                },
+                Fd {
+                    networks: Networks {
+                        allow: [],
+                        deny: [],
+                    },
+                },
                 Unix {
                     path: "/run/ci.sock",
                     identity: "ci",
@@ -213,6 +256,17 @@ fn every_key_is_read() {
                 deny: [
                     10.1.0.0/16,
                 ],
+            },
+            balancers: Networks {
+                allow: [
+                    10.0.0.1/32,
+                ],
+                deny: [],
+            },
+            bans: Bans {
+                after: 0,
+                forget: 60s,
+                time: 86400s,
             },
             firewall: Firewall {
                 engine: Network,
@@ -250,6 +304,7 @@ fn every_key_is_read() {
             limits: Limits {
                 connections: 1,
                 connections_per_address: 2,
+                connection_rate: 7,
                 connections_per_identity: 3,
                 head: HeadLimits {
                     bytes: 8192,
@@ -339,7 +394,7 @@ min_version = "1.2"
           |
         5 | zzz = 1
           | ^^^
-        hint: the keys of `[limits]` are `connections`, `connections_per_address`, `connections_per_identity`, `header_bytes`, `headers`, `body_bytes`, `handshake`, `request_head`, `idle`, `answer`, `linger`, `connect_engine`, `drain`, `enrolment`, `enrolment_bytes`, `enrolment_failures`, `enrolment_failures_per_address`, `invitation_attempts`, `certificates_per_hour`, `metrics_connections`
+        hint: the keys of `[limits]` are `connections`, `connections_per_address`, `connection_rate`, `connections_per_identity`, `header_bytes`, `headers`, `body_bytes`, `handshake`, `request_head`, `idle`, `answer`, `linger`, `connect_engine`, `drain`, `enrolment`, `enrolment_bytes`, `enrolment_failures`, `enrolment_failures_per_address`, `invitation_attempts`, `certificates_per_hour`, `metrics_connections`
         error: F:6:2: unknown key `audti`
           |
         6 | [audti]
@@ -650,7 +705,7 @@ fn flags_win_over_the_file_and_are_named_in_complaints() {
     let mut overrides = Overrides::default();
     overrides.texts("listen", "--host", vec!["tcp://127.0.0.1:99".to_owned()]);
     let config = super::interpret("listen = [\"fd://\"]", &context(), &overrides).unwrap();
-    assert_eq!(config.listen, [Listen::Tcp("127.0.0.1:99".parse().unwrap())]);
+    assert_eq!(config.listen, [crate::config::parse_listen("tcp://127.0.0.1:99").unwrap()]);
 
     overrides.texts("listen", "--host", vec!["http://127.0.0.1:99".to_owned()]);
     let error = super::interpret("min_api = \"2\"", &context(), &overrides).unwrap_err();

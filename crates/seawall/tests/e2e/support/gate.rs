@@ -70,11 +70,17 @@ impl Gate {
         Self::prepared_at(temp, free_address(), upstream, config, args)
     }
 
-    /// A gate on port 2376 of every address of `host`, running.
-    pub(crate) fn up_on(host: &Host, upstream: &Path, config: &str) -> Self {
+    /// A gate on `host`, running: on port 2376 of every address, or at what stands in the list
+    /// `listen`.
+    pub(crate) fn up_on(host: &Host, listen: &str, upstream: &Path, config: &str) -> Self {
         let dir = tempfile::Builder::new().prefix("seawall-gate-").tempdir().unwrap();
         let everywhere = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 2376));
         let mut gate = Self::prepared_at(dir, everywhere, upstream, config, &["up", "--yes"]);
+        if !listen.is_empty() {
+            let text = fs::read_to_string(gate.config()).unwrap();
+            let text = text.replace(&format!("\"tcp://{everywhere}\""), listen);
+            fs::write(gate.config(), text).unwrap();
+        }
         gate.network = Some(host.namespace());
         gate.start();
         gate

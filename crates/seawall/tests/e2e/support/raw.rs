@@ -40,19 +40,29 @@ impl Connection {
 
     /// Connects over mutual TLS with the certificates of a `DOCKER_CERT_PATH` folder.
     pub(crate) fn tls(address: SocketAddr, credentials: &Path) -> io::Result<Self> {
-        Self::handshake(address, client_config(credentials, Some(credentials)))
+        Self::tls_after(address, credentials, b"")
+    }
+
+    /// The same, with these bytes before the handshake: a balancer's.
+    pub(crate) fn tls_after(
+        address: SocketAddr,
+        credentials: &Path,
+        before: &[u8],
+    ) -> io::Result<Self> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.write_all(before)?;
+        Self::handshake(stream, address, client_config(credentials, Some(credentials)))
     }
 
     /// Connects to the door of enrolment without a certificate, trusting the CA in that folder.
     pub(crate) fn enrol(address: SocketAddr, trusted: &Path) -> Self {
         let mut config = client_config(trusted, None);
         config.alpn_protocols = vec![b"seawall-enrol/1".to_vec()];
-        Self::handshake(address, config).unwrap()
+        Self::handshake(TcpStream::connect(address).unwrap(), address, config).unwrap()
     }
 
-    fn handshake(address: SocketAddr, config: ClientConfig) -> io::Result<Self> {
+    fn handshake(stream: TcpStream, address: SocketAddr, config: ClientConfig) -> io::Result<Self> {
         let connection = ClientConnection::new(Arc::new(config), ip_name(address));
-        let stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         let mut stream = StreamOwned::new(connection.unwrap(), stream);
         stream.flush()?;
