@@ -63,8 +63,8 @@ impl<V> Remembered<V> {
         self.of.remove(&source);
     }
 
-    /// How many are remembered.
-    pub fn len(&self) -> usize {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
         self.of.len()
     }
 }
