@@ -13,6 +13,8 @@ pub mod listen;
 pub mod admit;
 // 3 authenticate: client certificate to identity
 pub mod authenticate;
+// what the host's own sshd has authenticated
+pub mod sshd;
 // 4 parse: HTTP/1.1 bytes on the wire
 pub mod http;
 // 5 to 8: one connection from authenticated to closed

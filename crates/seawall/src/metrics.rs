@@ -110,7 +110,7 @@ const ENDINGS: [(Ending, &str); 5] = [
     (Ending::Limit, "limit"),
 ];
 
-const REFUSED: [(RefusedConnection, &str); 8] = [
+const REFUSED: [(RefusedConnection, &str); 9] = [
     (RefusedConnection::Address, "address"),
     (RefusedConnection::Banned, "banned"),
     (RefusedConnection::ProxyHeader, "proxy_header"),
@@ -118,6 +118,7 @@ const REFUSED: [(RefusedConnection, &str); 8] = [
     (RefusedConnection::Limit, "limit"),
     (RefusedConnection::Handshake, "handshake"),
     (RefusedConnection::Certificate, "certificate"),
+    (RefusedConnection::Key, "key"),
     (RefusedConnection::Invitation, "invitation"),
 ];
 

@@ -161,6 +161,19 @@ impl Admission {
         self.judge(peer, place, config, Instant::now()).map(Admit::Admitted)
     }
 
+    /// Admits a client that the host's sshd has let in already, from this address.
+    ///
+    /// # Errors
+    /// [`NotAdmitted`].
+    pub fn admit_through_sshd(
+        &self,
+        address: SocketAddr,
+        config: &Config,
+    ) -> Result<Admitted, NotAdmitted> {
+        let address = SocketAddr::new(address.ip().to_canonical(), address.port());
+        self.judge(Peer::from(address), None, config, Instant::now())
+    }
+
     /// `place` is the one of all that it has already, if it has.
     fn judge(
         &self,

@@ -167,6 +167,8 @@ pub enum RefusedConnection {
     Handshake,
     /// The certificate is unknown, revoked or expired.
     Certificate,
+    /// The SSH key is unknown, revoked or expired.
+    Key,
     /// It came to enroll with nothing that could be an invitation of ours.
     Invitation,
 }
@@ -175,7 +177,7 @@ impl RefusedConnection {
     /// Whether it counts against its source: a handshake that was tried and failed.
     pub fn is_failure(self) -> bool {
         match self {
-            Self::Handshake | Self::Certificate | Self::Invitation => true,
+            Self::Handshake | Self::Certificate | Self::Key | Self::Invitation => true,
             Self::Address | Self::Banned | Self::ProxyHeader | Self::Limit | Self::Left => false,
         }
     }
@@ -190,6 +192,7 @@ impl RefusedConnection {
             Self::Left => "left",
             Self::Handshake => "handshake",
             Self::Certificate => "certificate",
+            Self::Key => "key",
             Self::Invitation => "invitation",
         }
     }

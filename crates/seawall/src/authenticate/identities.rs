@@ -104,6 +104,13 @@ impl Identities {
         self.member(credential).map(|member| member.identity.name.as_str())
     }
 
+    /// Whose the SSH key of that fingerprint is, if that identity may enter through the host's
+    /// sshd.
+    pub fn enters_by_sshd(&self, fingerprint: &[u8; 32]) -> Option<&str> {
+        let member = self.by_ssh_key.get(fingerprint)?;
+        member.identity.sshd.then(|| member.identity.name.as_str())
+    }
+
     /// Whether there is a live identity of that name.
     pub fn is_name(&self, name: &str) -> bool {
         self.by_name.contains_key(name)

@@ -6,6 +6,7 @@
 mod backup;
 mod ca;
 mod completions;
+mod dial_stdio;
 mod firewall;
 mod identity;
 mod join;
@@ -20,6 +21,7 @@ mod restore;
 mod revoke;
 mod serve;
 mod sessions;
+mod ssh;
 mod status;
 mod table;
 mod up;
@@ -139,6 +141,7 @@ enum Command {
     Backup(backup::Args),
     Ca(ca::Args),
     Completions(completions::Args),
+    DialStdio(dial_stdio::Args),
     Firewall(firewall::Args),
     Identity(identity::Args),
     Join(join::Args),
@@ -152,6 +155,7 @@ enum Command {
     Revoke(revoke::Args),
     Serve(serve::Args),
     Sessions(sessions::Args),
+    Ssh(ssh::Args),
     Status(status::Args),
     Up(up::Args),
 }
@@ -162,6 +166,7 @@ impl Command {
             Self::Backup(args) => backup::run(context, args),
             Self::Ca(args) => ca::run(context, args),
             Self::Completions(args) => completions::run(context, args),
+            Self::DialStdio(args) => dial_stdio::run(&args),
             Self::Firewall(args) => firewall::run(context, args),
             Self::Identity(args) => identity::run(context, args),
             Self::Join(args) => join::run(context, args),
@@ -175,6 +180,7 @@ impl Command {
             Self::Revoke(args) => revoke::run(context, args),
             Self::Serve(args) => serve::run(context, args),
             Self::Sessions(args) => sessions::run(context, args),
+            Self::Ssh(args) => ssh::run(context, args),
             Self::Status(args) => status::run(context, args),
             Self::Up(args) => up::run(context, args),
         }
@@ -184,8 +190,8 @@ impl Command {
 /// The order of `seawall --help`; a test holds it complete.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run the gate", &["up", "serve", "reload"]),
-    ("Say who may enter", &["identity", "revoke", "network", "firewall", "ca"]),
-    ("Enter", &["join", "renew"]),
+    ("Say who may enter", &["identity", "revoke", "network", "firewall", "ca", "ssh"]),
+    ("Enter", &["join", "renew", "dial-stdio"]),
     ("See what it does", &["status", "sessions", "policy", "log"]),
     ("Look after it", &["backup", "restore", "completions", "man"]),
 ];

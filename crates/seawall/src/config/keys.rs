@@ -256,6 +256,23 @@ pub(crate) const KEYS: &[Key] = &[
             FIDO token need no such exception.",
     },
     Key {
+        name: "ssh.sshd_user",
+        kind: Kind::Text,
+        default: None,
+        example: r#""docker""#,
+        meaning: "The user, by name or uid, as whom the host's own sshd runs `seawall dial-stdio`. \
+            It must be for that alone, and outside of the group `docker`: whoever can run other \
+            programs as that user can enter with any key of an identity that has `--sshd`. \
+            Without it there is no way in through sshd.",
+    },
+    Key {
+        name: "ssh.sshd_socket",
+        kind: Kind::Text,
+        default: Some(r#""/run/seawall/sshd.sock""#),
+        example: "",
+        meaning: "Where `seawall dial-stdio` joins the gate; only `sshd_user` and root are served.",
+    },
+    Key {
         name: "limits.connections",
         kind: Kind::Count(1, 1_000_000),
         default: Some("4096"),

@@ -16,8 +16,8 @@ use super::file::{Reader, Typed};
 use super::listen::{Unusable, parse_network};
 use super::overrides::Overrides;
 use super::{
-    Admin, Audit, Bans, Config, EnrolmentLimits, Limits, OnFailure, OutsideTls, Source, Ssh, Sync,
-    Tls,
+    Admin, Audit, Bans, Config, EnrolmentLimits, Limits, OnFailure, OutsideTls, Source, Ssh, Sshd,
+    Sync, Tls,
 };
 use crate::cli::report::Error;
 use crate::cli::{self, Context};
@@ -87,7 +87,7 @@ pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result
         bans: bans(&mut reader),
         firewall: super::firewall::read(&mut reader),
         tls: tls(&mut reader, base),
-        ssh: Ssh { rsa: reader.truth("ssh.rsa").value },
+        ssh: ssh(&mut reader, base),
         limits: limits(&mut reader),
         audit: audit(&mut reader, base),
         admin: admin(&mut reader, base),
@@ -237,6 +237,15 @@ fn tls(reader: &mut Reader<'_>, base: &Path) -> Tls {
         }
     };
     Tls { allow_tls12, hostnames, outside }
+}
+
+fn ssh(reader: &mut Reader<'_>, base: &Path) -> Ssh {
+    let socket = reader.path("ssh.sshd_socket", base);
+    let user = reader.optional_text("ssh.sshd_user");
+    Ssh {
+        rsa: reader.truth("ssh.rsa").value,
+        sshd: user.map(|user| Sshd { socket, user: user.value }),
+    }
 }
 
 fn hostnames(reader: &mut Reader<'_>) -> Vec<String> {

@@ -245,6 +245,17 @@ pub struct OutsideTls {
 pub struct Ssh {
     /// RSA keys of users enter too.
     pub rsa: bool,
+    /// The way in through the host's own sshd, where there is one.
+    pub sshd: Option<Sshd>,
+}
+
+/// The way in through the host's own sshd.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sshd {
+    /// Where `seawall dial-stdio` joins the gate.
+    pub socket: PathBuf,
+    /// The user, by name or uid, as whom sshd runs it.
+    pub user: String,
 }
 
 /// Bounds. Every one has a default, a config key under `[limits]`, a metric and a test.

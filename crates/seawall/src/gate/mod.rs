@@ -146,6 +146,7 @@ impl Gate {
         };
         for (key, same) in [
             ("listen", same_sockets(&old.config.listen, &config.listen)),
+            ("ssh.sshd_user` or `ssh.sshd_socket", old.config.ssh.sshd == config.ssh.sshd),
             ("admin", old.config.admin == config.admin),
         ] {
             if !same {

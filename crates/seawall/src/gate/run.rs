@@ -57,7 +57,7 @@ async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopp
     let snapshot = Snapshot::build(&mut store, config.clone())?;
     // First of all sockets: who can reach the gate can also reach its commands.
     let admin = admin::server::bind(&config.admin)?;
-    let listeners = listen::bind(&config.listen)?;
+    let listeners = listen::bind(&config.listen, config.ssh.sshd.as_ref())?;
     let described: Vec<String> = listeners.iter().map(listen::Listener::describe).collect();
     let trail = Trail::open(&config.audit, &context.state_dir)
         .doing(|| format!("open the audit trail in {}", config.audit.dir.display()))?;

@@ -17,7 +17,7 @@ use crate::authenticate::{Authority, Credential, Ended};
 use crate::cli::report::{Doing, Error};
 use crate::config::{Config, OutsideTls, Tls};
 use crate::engine::Engine;
-use crate::pki::{self, Facts};
+use crate::pki::{self, Facts, sha256};
 use crate::state::{self, Identity, Standing, Store};
 
 /// When a certificate that matters ends.
@@ -152,6 +152,12 @@ impl Snapshot {
         }
         let address = peer.address.ip();
         self.identities.authorize(credential, address, SystemTime::now()).map(Arc::new)
+    }
+
+    /// Whose an SSH key in wire form is, if that identity may enter through the host's sshd. Where
+    /// from is not asked: sshd does not know yet what the gate will be told.
+    pub fn enters_by_sshd(&self, public: &[u8]) -> Option<&str> {
+        self.identities.enters_by_sshd(&sha256(public))
     }
 
     /// Whether there is a live identity of that name.

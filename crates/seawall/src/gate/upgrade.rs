@@ -26,7 +26,7 @@ pub(super) fn keep(listeners: &[Listener]) -> Result<Vec<Socket>, Error> {
         .iter()
         .filter_map(|listener| match listener {
             Listener::Tcp { listener, .. } => Some(listener.as_fd().try_clone_to_owned()),
-            Listener::Unix { .. } => None,
+            Listener::Unix { .. } | Listener::Sshd { .. } => None,
         })
         .collect::<Result<_, _>>()
         .doing(|| "keep the listening sockets".to_owned())

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use listenfd::ListenFd;
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::Listener;
 use crate::cli::report::{Doing, Error};
-use crate::config::{At, Listen};
+use crate::config::{At, Listen, Sshd};
 
 /// `LISTEN_FDNAMES` (sd_listen_fds(3)) of sockets that this gate held before an upgrade.
 pub const FROM_BEFORE: &str = "seawall-upgrade";
@@ -25,7 +25,7 @@ const BACKLOG: i32 = 4096;
 ///
 /// # Errors
 /// What could not be bound, why, and what to do about it.
-pub fn bind(wanted: &[Listen]) -> Result<Vec<Listener>, Error> {
+pub fn bind(wanted: &[Listen], sshd: Option<&Sshd>) -> Result<Vec<Listener>, Error> {
     let from_before = std::env::var("LISTEN_FDNAMES").is_ok_and(|names| names == FROM_BEFORE);
     let mut inherited = inherited()?;
     let mut listeners = Vec::new();
@@ -54,11 +54,24 @@ pub fn bind(wanted: &[Listen]) -> Result<Vec<Listener>, Error> {
                 }
             }
             Listen::Unix { path, identity } => listeners.push(Listener::Unix {
-                listener: bind_unix(path)?,
+                listener: bind_unix(path, 0o600)?,
                 path: path.clone(),
                 identity: identity.clone(),
             }),
         }
+    }
+    if let Some(Sshd { socket, user }) = sshd {
+        let uid = uid(user)?;
+        if let Some(folder) = socket.parent() {
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o755)
+                .create(folder)
+                .doing(|| format!("create {}", folder.display()))?;
+        }
+        // Its mode lets everybody open it; who is served is decided by uid.
+        let listener = bind_unix(socket, 0o666)?;
+        listeners.push(Listener::Sshd { listener, path: socket.clone(), uid });
     }
     if from_before {
         // The configuration names them no longer.
@@ -175,9 +188,21 @@ fn no_ipv6(error: &io::Error) -> bool {
         || error.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32)
 }
 
-/// Binds a Unix socket, mode 0600. A path in use is never taken over: only a socket of ours
+/// The uid of `ssh.sshd_user`.
+fn uid(user: &str) -> Result<u32, Error> {
+    let named = || nix::unistd::User::from_name(user).ok().flatten().map(|user| user.uid.as_raw());
+    match user.parse().ok().or_else(named) {
+        Some(0) => Err(Error::usage("`ssh.sshd_user` cannot be root")
+            .hint("make a user for it: `useradd --system --create-home --shell /bin/sh docker`")),
+        Some(uid) => Ok(uid),
+        None => Err(Error::usage(format!("there is no user `{}`", user.escape_debug()))
+            .hint("`ssh.sshd_user` is the one as whom sshd runs `seawall dial-stdio`")),
+    }
+}
+
+/// Binds a Unix socket with this mode. A path in use is never taken over: only a socket of ours
 /// that nobody answers on, left behind by a crash, is removed.
-fn bind_unix(path: &Path) -> Result<UnixListener, Error> {
+fn bind_unix(path: &Path, mode: u32) -> Result<UnixListener, Error> {
     let shown = path.display();
     if let Ok(metadata) = std::fs::symlink_metadata(path) {
         let stale = metadata.file_type().is_socket()
@@ -192,7 +217,7 @@ fn bind_unix(path: &Path) -> Result<UnixListener, Error> {
         std::fs::remove_file(path).doing(|| format!("remove the stale socket {shown}"))?;
     }
     let listener = UnixListener::bind(path).doing(|| format!("listen on unix://{shown}"))?;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
         .doing(|| format!("set the mode of {shown}"))?;
     Ok(listener)
 }

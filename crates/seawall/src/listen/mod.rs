@@ -23,6 +23,7 @@ use crate::gate::Gate;
 use crate::http::hang_up::Socket;
 use crate::metrics::Limit;
 use crate::session;
+use crate::sshd;
 
 pub use bind::{FROM_BEFORE, bind, handed_over};
 pub use lanes::Lanes;
@@ -49,6 +50,15 @@ pub enum Listener {
         /// Who its clients are.
         identity: String,
     },
+    /// The Unix socket by which the host's own sshd lets in. The path is removed at the end.
+    Sshd {
+        /// The listening socket.
+        listener: UnixListener,
+        /// Where it is.
+        path: PathBuf,
+        /// As whom sshd runs `seawall dial-stdio`.
+        uid: u32,
+    },
 }
 
 /// Accepts until `stop`, handing each connection to a task of its own on one of the lanes.
@@ -74,7 +84,7 @@ pub async fn accept(
             }
         }
     }
-    if let Listener::Unix { path, .. } = listener {
+    if let Listener::Unix { path, .. } | Listener::Sshd { path, .. } = listener {
         drop(std::fs::remove_file(path));
     }
 }
@@ -84,6 +94,7 @@ enum Accepted {
     /// With its peer's address and the listener's place.
     Tcp(std::net::TcpStream, SocketAddr, usize),
     Unix(std::os::unix::net::UnixStream, String),
+    Sshd(std::os::unix::net::UnixStream, u32),
 }
 
 impl Listener {
@@ -96,6 +107,9 @@ impl Listener {
                 (Err(error), _) => format!("tcp ({error})"),
             },
             Self::Unix { path, identity, .. } => format!("unix://{} as {identity}", path.display()),
+            Self::Sshd { path, uid, .. } => {
+                format!("unix://{} for sshd as uid {uid}", path.display())
+            }
         }
     }
 
@@ -108,6 +122,10 @@ impl Listener {
             Self::Unix { listener, identity, .. } => {
                 let (stream, _) = listener.accept().await?;
                 Ok(Accepted::Unix(stream.into_std()?, identity.clone()))
+            }
+            Self::Sshd { listener, uid, .. } => {
+                let (stream, _) = listener.accept().await?;
+                Ok(Accepted::Sshd(stream.into_std()?, *uid))
             }
         }
     }
@@ -132,6 +150,11 @@ async fn serve(gate: Arc<Gate>, accepted: Accepted) {
             if let Err(why) = serve_api(&gate, stream, peer, credential).await {
                 gate.refused(peer.address.ip(), why);
             }
+        }
+        Accepted::Sshd(stream, shim) => {
+            let Ok(stream) = UnixStream::from_std(stream) else { return };
+            let Ok(uid) = stream.peer_cred().map(|peer| peer.uid()) else { return };
+            sshd::door::serve(&gate, stream, uid, shim).await;
         }
     }
 }

@@ -24,5 +24,6 @@ mod revocation;
 mod running;
 mod spelling;
 mod streams;
+mod through_sshd;
 mod upgrade;
 mod wire;

@@ -76,6 +76,7 @@ fn an_empty_file_is_every_default() {
             },
             ssh: Ssh {
                 rsa: false,
+                sshd: None,
             },
             limits: Limits {
                 connections: 4096,
@@ -166,6 +167,8 @@ fn every_key_is_read() {
         server_name = "engine"
         [ssh]
         rsa = true
+        sshd_user = "docker"
+        sshd_socket = "sshd.sock"
         [limits]
         connections = 1
         connections_per_address = 2
@@ -300,6 +303,12 @@ fn every_key_is_read() {
             },
             ssh: Ssh {
                 rsa: true,
+                sshd: Some(
+                    Sshd {
+                        socket: "/etc/seawall/sshd.sock",
+                        user: "docker",
+                    },
+                ),
             },
             limits: Limits {
                 connections: 1,

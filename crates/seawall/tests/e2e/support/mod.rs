@@ -7,6 +7,7 @@ pub(crate) mod netns;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod relay;
+pub(crate) mod sshd;
 pub(crate) mod terminal;
 pub(crate) mod wait;
 

@@ -1,0 +1,178 @@
+//! A real sshd beside a gate, and real SSH clients.
+
+use std::fs::{self, Permissions};
+use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::client::Docker;
+use super::engine::tail;
+use super::gate::free_address;
+use super::process::{Done, Running};
+use super::wait::{SHORT, until};
+
+/// The uid of the user as whom sshd runs `seawall dial-stdio`; it is nobody's on this host.
+pub(crate) const SHIM_UID: u32 = 64_123;
+/// That user's name, to sshd.
+pub(crate) const SHIM_USER: &str = "docker-ssh";
+
+/// An sshd; it ends when dropped.
+pub(crate) struct Sshd {
+    process: Child,
+    address: SocketAddr,
+    dir: PathBuf,
+    _dir: tempfile::TempDir,
+}
+
+/// An SSH key and the client program that offers it.
+pub(crate) struct SshClient {
+    dir: tempfile::TempDir,
+}
+
+impl Sshd {
+    /// Starts one with these lines in its configuration, and what `authorized_keys` holds.
+    pub(crate) fn start(config: &str, authorized_keys: &str) -> Self {
+        Self::start_with_shell(config, authorized_keys, "/bin/sh")
+    }
+
+    /// The same, with another login shell for the user.
+    pub(crate) fn start_with_shell(config: &str, authorized_keys: &str, shell: &str) -> Self {
+        let temp = tempfile::Builder::new().prefix("seawall-sshd-").tempdir().unwrap();
+        let dir = temp.path().to_owned();
+        fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
+        let address = free_address();
+        fs::create_dir(dir.join("home")).unwrap();
+        chown(dir.join("home"), Some(SHIM_UID), Some(SHIM_UID)).unwrap();
+        fs::write(dir.join("authorized_keys"), authorized_keys).unwrap();
+        fs::write(dir.join("shell"), shell).unwrap();
+        generate(&dir.join("host_key"), "ed25519");
+        let own = format!(
+            "Port {}\nListenAddress 127.0.0.1\nHostKey {dir}/host_key\nPidFile none\n\
+             AuthorizedKeysFile {dir}/authorized_keys\nStrictModes no\nUsePAM no\n\
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\n\
+             MaxStartups 200\n{config}\n",
+            address.port(),
+            dir = dir.display(),
+        );
+        fs::write(dir.join("sshd_config"), own).unwrap();
+        let log = fs::File::create(dir.join("log")).unwrap();
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        command.args(["sh", "-c", include_str!("sshd.sh"), "sshd"]);
+        command.arg(&dir).arg(address.port().to_string());
+        command.arg(env!("CARGO_BIN_EXE_seawall")).arg(SHIM_UID.to_string());
+        let process = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let sshd = Self { process, address, dir, _dir: temp };
+        until(
+            SHORT,
+            || tail("sshd (openssh-server) does not listen; it said", &sshd.dir.join("log")),
+            || TcpStream::connect(address).is_ok(),
+        );
+        sshd
+    }
+
+    /// `DOCKER_HOST` for it, as this user.
+    pub(crate) fn host_as(&self, user: &str) -> String {
+        format!("ssh://{user}@{}", self.address)
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Sshd {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl SshClient {
+    /// One with a new ed25519 key.
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        generate(&dir.path().join("id"), "ed25519");
+        let client = Self { dir };
+        client.configure("");
+        client
+    }
+
+    /// Puts these lines into its configuration, in place of any before.
+    pub(crate) fn configure(&self, lines: &str) {
+        let dir = self.dir.path().display();
+        let config = format!(
+            "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n\
+             IdentityFile {dir}/id\nIdentitiesOnly yes\nIdentityAgent none\nBatchMode yes\n{lines}\n"
+        );
+        fs::write(self.path("config"), config).unwrap();
+        // OpenSSH looks for its configuration where the password file says, whatever HOME is.
+        let wrapper = format!("#!/bin/sh\nexec /usr/bin/ssh -F '{dir}/config' \"$@\"\n");
+        fs::create_dir_all(self.path("bin")).unwrap();
+        fs::write(self.path("bin/ssh"), wrapper).unwrap();
+        fs::set_permissions(self.path("bin/ssh"), Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A file of its folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The file of its public key.
+    pub(crate) fn public_key(&self) -> PathBuf {
+        self.path("id.pub")
+    }
+
+    /// Its public key's line.
+    pub(crate) fn public_line(&self) -> String {
+        fs::read_to_string(self.public_key()).unwrap().trim().to_owned()
+    }
+
+    /// Its public key without the comment.
+    pub(crate) fn key_alone(&self) -> String {
+        self.public_line().rsplit_once(' ').unwrap().0.to_owned()
+    }
+
+    /// `SHA256:…` of its key.
+    pub(crate) fn fingerprint(&self) -> String {
+        let listed = keygen(["-l".as_ref(), "-f".as_ref(), self.public_key().as_os_str()]);
+        listed.split(' ').nth(1).unwrap().to_owned()
+    }
+
+    /// The docker command line that reaches `host` (`ssh://…`) with this key.
+    pub(crate) fn docker(&self, host: String) -> Docker {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let path = format!("{}:{path}", self.path("bin").display());
+        Docker::first(vec![("DOCKER_HOST", host), ("PATH", path)])
+    }
+
+    /// `ssh ARGS` with this key.
+    #[track_caller]
+    pub(crate) fn ssh(&self, address: SocketAddr, user: &str, args: &[&str]) -> Done {
+        let mut command = Command::new(self.path("bin/ssh"));
+        command.arg("-p").arg(address.port().to_string());
+        command.arg(format!("{user}@{}", address.ip())).args(args);
+        Running::start(command).wait()
+    }
+}
+
+/// `ssh-keygen ARGS`; its standard output.
+#[track_caller]
+pub(crate) fn keygen<'a>(args: impl IntoIterator<Item = &'a std::ffi::OsStr>) -> String {
+    let mut command = Command::new("ssh-keygen");
+    command.args(args);
+    Running::start(command).wait().ok()
+}
+
+fn generate(file: &Path, kind: &str) {
+    keygen(
+        ["-q", "-t", kind, "-N", "", "-f"].map(AsRef::as_ref).into_iter().chain([file.as_os_str()]),
+    );
+}
