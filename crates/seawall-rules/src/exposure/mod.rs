@@ -1,15 +1,19 @@
 //! Whether a Docker daemon is exposed or badly secured, and what to type to close it.
 //!
-//! What was gathered from a host, a folder or an address is judged against a closed
+//! What was gathered from a host, a folder or an address ([`facts`]) is judged against a closed
 //! list of checks ([`catalogue`]); what comes out is a [`Report`]: findings, what could not be
 //! looked at, and what was looked at and is in order. Nothing that could not be read passes.
 
 pub mod address;
 pub mod catalogue;
 pub mod certificate;
+pub mod facts;
+mod judge;
+pub mod read;
 mod report;
 pub mod vulnerabilities;
 
+pub use judge::judge;
 pub use report::{Evidence, Finding, Place, Report, State, Unknown};
 
 use std::fmt;

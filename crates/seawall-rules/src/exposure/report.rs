@@ -6,7 +6,7 @@ use std::fmt;
 use super::{Check, Scope, Severity, catalogue};
 
 /// Where something stands: a file with its line, a running process, a socket.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Place {
     /// `/etc/docker/daemon.json`, `/proc/123/cmdline`, `tcp://[::]:2375`.
     pub name: String,
@@ -162,6 +162,11 @@ pub struct Report {
 }
 
 impl Report {
+    /// The report of one thing that is scanned.
+    pub fn of(scanned: impl Into<String>) -> Self {
+        Self { scanned: vec![scanned.into()], ..Self::default() }
+    }
+
     /// Notes a finding.
     pub fn find(&mut self, finding: Finding) {
         self.note(finding.check, State::Fail);
