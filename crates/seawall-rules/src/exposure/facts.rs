@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::certificate::Certificate;
 use super::read::accounts::{Group, User};
 use super::read::command_line::Settings;
 use super::read::context::Connection;
@@ -25,7 +26,7 @@ pub struct Facts {
     /// Users and groups.
     pub accounts: Accounts,
     /// Certificates that engines and clients use.
-    pub certificates: Vec<Certificate>,
+    pub certificates: Vec<CertificateFile>,
     /// Private keys beside them.
     pub keys: Vec<PrivateKey>,
     /// Programs, units and settings of engines, and the folders of keys.
@@ -81,7 +82,7 @@ impl Facts {
 #[derive(Clone, Debug)]
 pub struct Gap {
     /// The checks that would have looked.
-    pub checks: &'static [&'static Check],
+    pub checks: Vec<&'static Check>,
     /// What could not be read or asked.
     pub subject: String,
     /// Why.
@@ -283,61 +284,19 @@ pub enum Use {
     Unknown,
 }
 
-/// A certificate.
+/// A certificate in a file.
 #[derive(Clone, Debug)]
-pub struct Certificate {
+pub struct CertificateFile {
     /// The file.
     pub path: String,
     /// What it is used for.
     pub usage: Use,
-    /// Subject, fit to be shown.
-    pub subject: String,
-    /// Kind and strength of the key.
-    pub key: KeyKind,
-    /// The signature's algorithm where it is a broken one: `MD5`, `SHA-1`.
-    pub weak_signature: Option<&'static str>,
-    /// Start, in seconds since 1970.
-    pub not_before: i64,
-    /// End, in seconds since 1970.
-    pub not_after: i64,
-    /// DNS names and addresses in subjectAltName.
-    pub names: Vec<String>,
-    /// Extended key usage: whether there is one, and what it allows.
-    pub extended: Option<ExtendedUsage>,
-    /// `basicConstraints` CA:TRUE.
-    pub is_ca: bool,
-    /// `pathlen` of `basicConstraints`.
-    pub path_length: Option<u32>,
-    /// `keyCertSign` of `keyUsage`, where there is one.
-    pub signs: Option<bool>,
+    /// The certificate; of several, the first.
+    pub certificate: Certificate,
     /// SHA-256 of its public key.
     pub spki: [u8; 32],
     /// Who may change it.
     pub access: Access,
-}
-
-/// Kind and strength of a public key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum KeyKind {
-    /// DSA.
-    Dsa,
-    /// An elliptic curve, with its bits.
-    Ec(u32),
-    /// Ed25519 or Ed448.
-    Edwards,
-    /// RSA, with its bits.
-    Rsa(u32),
-    /// Another.
-    Other(String),
-}
-
-/// What an extended key usage allows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ExtendedUsage {
-    /// `clientAuth`, or any.
-    pub client: bool,
-    /// `serverAuth`, or any.
-    pub server: bool,
 }
 
 /// A private key.
@@ -429,10 +388,8 @@ pub struct Gate {
     pub file: String,
     /// Why it is not valid, and what to do.
     pub problem: Option<(String, String)>,
-    /// Addresses it listens on, with those others can reach.
-    pub listens: Vec<SocketAddr>,
-    /// Whether it takes connections from every network.
-    pub admits_everyone: bool,
+    /// Addresses it listens on for every network.
+    pub open: Vec<SocketAddr>,
     /// Whether it serves on when it cannot record.
     pub serves_unrecorded: bool,
     /// The state folder.

@@ -12,6 +12,7 @@ mod judge;
 pub mod read;
 mod report;
 pub mod vulnerabilities;
+pub mod waiver;
 
 pub use judge::judge;
 pub use report::{Evidence, Finding, Place, Report, State, Unknown};
@@ -93,6 +94,21 @@ pub struct Check {
 }
 
 impl Check {
+    /// The remedy for no finding in particular: `PATH` where a finding has its own.
+    pub fn remedy_in_general(&self) -> String {
+        let mut text = String::new();
+        let mut inside = false;
+        for character in self.remedy.chars() {
+            match character {
+                '{' => inside = true,
+                '}' => inside = false,
+                _ if inside => text.extend(character.to_uppercase()),
+                _ => text.push(character),
+            }
+        }
+        text
+    }
+
     /// The remedy with `values` in place of their names.
     pub fn remedy_with(&self, values: &[(&str, &str)]) -> String {
         values.iter().fold(self.remedy.to_owned(), |text, (name, value)| {

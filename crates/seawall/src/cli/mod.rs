@@ -19,6 +19,7 @@ mod renew;
 pub mod report;
 mod restore;
 mod revoke;
+mod scan;
 mod serve;
 mod sessions;
 mod ssh;
@@ -51,7 +52,7 @@ pub struct Context {
 }
 
 /// Runs the command line and returns its exit code: 0 done, 1 refused or failed, 2 wrong usage
-/// or bad config, 3 found something.
+/// or bad config, 3 found something, 4 there was nothing to look at.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let parsed = command().try_get_matches_from(args).and_then(|matches| {
         Ok((CommandLine::from_arg_matches(&matches)?, asks_for_json(&matches)))
@@ -153,6 +154,7 @@ enum Command {
     Renew(renew::Args),
     Restore(restore::Args),
     Revoke(revoke::Args),
+    Scan(scan::Args),
     Serve(serve::Args),
     Sessions(sessions::Args),
     Ssh(ssh::Args),
@@ -178,6 +180,7 @@ impl Command {
             Self::Renew(args) => renew::run(context, args),
             Self::Restore(args) => restore::run(context, args),
             Self::Revoke(args) => revoke::run(context, args),
+            Self::Scan(args) => scan::run(context, args),
             Self::Serve(args) => serve::run(context, args),
             Self::Sessions(args) => sessions::run(context, args),
             Self::Ssh(args) => ssh::run(context, args),
@@ -193,6 +196,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Say who may enter", &["identity", "revoke", "network", "firewall", "ca", "ssh"]),
     ("Enter", &["join", "renew", "dial-stdio"]),
     ("See what it does", &["status", "sessions", "policy", "log"]),
+    ("Find holes", &["scan"]),
     ("Look after it", &["backup", "restore", "completions", "man"]),
 ];
 

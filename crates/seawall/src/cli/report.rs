@@ -13,6 +13,8 @@ pub enum Kind {
     Failed,
     /// A finding, where the command looks for findings: exit code 3.
     Found,
+    /// There was nothing to look at, where the command looks for findings: exit code 4.
+    Nothing,
     /// Wrong usage or a bad configuration: exit code 2.
     Usage,
 }
@@ -45,6 +47,11 @@ impl Error {
         Self { kind: Kind::Found, message: message.into(), hints: Vec::new() }
     }
 
+    /// There was nothing that the command could have looked at.
+    pub fn nothing(message: impl Into<String>) -> Self {
+        Self { kind: Kind::Nothing, message: message.into(), hints: Vec::new() }
+    }
+
     /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -58,6 +65,7 @@ impl Error {
             Kind::Failed => 1,
             Kind::Usage => 2,
             Kind::Found => 3,
+            Kind::Nothing => 4,
         }
     }
 }

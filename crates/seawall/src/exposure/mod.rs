@@ -2,4 +2,8 @@
 //! to say.
 
 pub(crate) mod certificate;
+mod gather;
 pub mod probe;
+mod root;
+
+pub use gather::{folder, host};

@@ -6,7 +6,7 @@ super::checks! {
         "a container holds the engine's socket",
         why: "Whoever takes the container over is root on the host. `:ro` does not help: it is the \
               file that cannot be replaced, not the API that cannot be used.",
-        remedy: "give {container} an identity at the gate with the role it needs, and take \
+        remedy: "give the container `{container}` an identity at the gate with the role it needs, and take \
                  `{mount}` away",
         cis: ["5.32"], reference: "https://docs.docker.com/engine/security/protect-access/",
     }
@@ -15,7 +15,7 @@ super::checks! {
         "a container is as good as root on the host",
         why: "Privileged mode, the host's namespaces and the capabilities to administer it take \
               down the walls a container has.",
-        remedy: "start {container} without {option}",
+        remedy: "start the container `{container}` without `{option}`",
         cis: ["5.4", "5.5", "5.10", "5.16"],
         reference: "https://docs.docker.com/engine/containers/run/#runtime-privilege-and-linux-capabilities",
     }

@@ -48,14 +48,12 @@ fn judge_valid(gate: &Gate, facts: &Facts, report: &mut Report) {
     let file = gate.file.as_str();
     report.looked(&GATE_EVERYONE);
     report.looked(&GATE_AUDIT);
-    let open = gate.listens.iter().find(|address| {
+    let open = gate.open.iter().find(|address| {
         let bound = facts.listeners.iter().find(|it| it.address.port() == address.port());
         reach(address.ip()) != Reach::Loopback
             && bound.is_none_or(|listener| listener.firewall != Firewall::Limits)
     });
-    if let Some(address) = open
-        && gate.admits_everyone
-    {
+    if let Some(address) = open {
         report.find(
             Finding::new(&GATE_EVERYONE, file, "`network.allow` is empty: every network may try")
                 .seen(Place::whole(file), format!("listens on tcp://{address}"))

@@ -24,7 +24,7 @@ pub fn judge(scanned: &str, facts: &Facts) -> Report {
     host::judge(facts, &mut report);
     gate::judge(facts, &mut report);
     for gap in &facts.gaps {
-        for check in gap.checks {
+        for check in &gap.checks {
             report.unknown(check, &gap.subject, &gap.why);
         }
     }

@@ -48,6 +48,8 @@ pub(super) fn judge(facts: &Facts, report: &mut Report) {
 /// A TCP endpoint of an engine, as it is bound or as it would be.
 pub(super) struct Tcp<'a> {
     /// `tcp://0.0.0.0:2375`, as configured: the same whether it runs or not.
+    address: String,
+    /// The address, and whose it is where that is not plain.
     pub(super) subject: String,
     port: u16,
     pub(super) reach: Reach,
@@ -78,6 +80,7 @@ pub(super) fn endpoints<'a>(engine: &'a Engine, facts: &'a Facts) -> Vec<Tcp<'a>
         };
         let evidence = vec![Evidence::new(host.place.clone(), format!("{flag}{}", host.value))];
         endpoints.push(Tcp {
+            address: endpoint.to_string(),
             subject: subject(&endpoint.to_string(), engine),
             port: *port,
             reach,
@@ -120,6 +123,7 @@ fn unit_endpoints(facts: &Facts) -> Vec<Tcp<'_>> {
             let Some((shown, port, reach)) = stream_address(stream) else { continue };
             let mut endpoint = Tcp {
                 subject: format!("{shown} ({})", unit.name),
+                address: shown,
                 port,
                 reach,
                 auth: settings.map_or(Auth::Plain, |settings| auth(program, settings)),
@@ -193,7 +197,7 @@ fn judge_endpoint(endpoint: &Tcp<'_>, report: &mut Report) {
         let mut finding = Finding::new(check, &endpoint.subject, what);
         finding.evidence.clone_from(&endpoint.evidence);
         finding.remedy(&[
-            ("endpoint", &endpoint.subject),
+            ("endpoint", &endpoint.address),
             ("port", &endpoint.port.to_string()),
             ("unit", endpoint.unit),
         ])

@@ -3,22 +3,21 @@
 use std::collections::BTreeMap;
 
 use super::super::catalogue::tls::*;
-use super::super::facts::{Certificate, Facts, KeyKind, PrivateKey, Use};
+use super::super::certificate::Authority;
+use super::super::facts::{CertificateFile, Facts, PrivateKey, Use};
 use super::super::{Check, Finding, Place, Report, Severity};
 
 pub(super) fn judge(facts: &Facts, report: &mut Report) {
-    for certificate in &facts.certificates {
-        strength(certificate, report);
-        validity(certificate, facts.now, report);
-        purpose(certificate, report);
+    for file in &facts.certificates {
+        strength(file, report);
+        validity(file, facts.now, report);
+        purpose(file, report);
         report.looked(&CERTIFICATE_WRITABLE);
-        let trusted = matches!(certificate.usage, Use::Ca | Use::Server);
-        if trusted && (certificate.access.others_write() || certificate.access.uid != 0) {
+        let trusted = matches!(file.usage, Use::Ca | Use::Server);
+        if trusted && (file.access.others_write() || file.access.uid != 0) {
             let what = "users beside root can replace the certificate";
-            let finding = found(certificate, &CERTIFICATE_WRITABLE, what);
-            report.find(
-                finding.seen(Place::whole(&certificate.path), certificate.access.to_string()),
-            );
+            let finding = found(file, &CERTIFICATE_WRITABLE, what);
+            report.find(finding.seen(Place::whole(&file.path), file.access.to_string()));
         }
     }
     for key in &facts.keys {
@@ -39,33 +38,27 @@ pub(super) fn judge(facts: &Facts, report: &mut Report) {
     }
 }
 
-fn found(certificate: &Certificate, check: &'static Check, what: &str) -> Finding {
-    Finding::new(check, &certificate.path, what)
-        .seen(Place::whole(&certificate.path), certificate.subject.clone())
-        .remedy(&[("path", &certificate.path)])
+fn found(file: &CertificateFile, check: &'static Check, what: &str) -> Finding {
+    Finding::new(check, &file.path, what)
+        .seen(Place::whole(&file.path), file.certificate.subject.clone())
+        .remedy(&[("path", &file.path)])
 }
 
-fn strength(certificate: &Certificate, report: &mut Report) {
+fn strength(file: &CertificateFile, report: &mut Report) {
     report.looked(&WEAK_KEY);
-    let weak = match &certificate.key {
-        KeyKind::Dsa => Some("its key is DSA".to_owned()),
-        KeyKind::Rsa(bits) if *bits < 2048 => Some(format!("its key is RSA of {bits} bits")),
-        KeyKind::Ec(bits) if *bits < 256 => Some(format!("its curve has {bits} bits")),
-        KeyKind::Ec(_) | KeyKind::Edwards | KeyKind::Other(_) | KeyKind::Rsa(_) => None,
-    };
-    let signature = certificate.weak_signature.map(|hash| format!("it is signed with {hash}"));
-    if let Some(what) = weak.or(signature) {
-        report.find(found(certificate, &WEAK_KEY, &what));
+    if let Some(weakness) = file.certificate.weakness() {
+        report.find(found(file, &WEAK_KEY, &format!("it has {weakness}")));
     }
 }
 
-fn validity(certificate: &Certificate, now: i64, report: &mut Report) {
+fn validity(file: &CertificateFile, now: i64, report: &mut Report) {
     report.looked(&VALIDITY);
+    let certificate = &file.certificate;
     let left = certificate.not_after - now;
     let days = left / DAY;
-    let finding = |what: &str| found(certificate, &VALIDITY, what);
+    let finding = |what: &str| found(file, &VALIDITY, what);
     // Clients' short-lived certificates renew themselves; a last month is their whole life.
-    let soon = match certificate.usage {
+    let soon = match file.usage {
         Use::Ca | Use::Server => 30 * DAY,
         Use::Client | Use::Unknown => 7 * DAY,
     };
@@ -75,7 +68,7 @@ fn validity(certificate: &Certificate, now: i64, report: &mut Report) {
         report.find(finding("it is not valid yet"));
     } else if left < 7 * DAY {
         let what = format!("it expires in {days} days");
-        report.find(match certificate.usage {
+        report.find(match file.usage {
             Use::Ca | Use::Server => finding(&what),
             Use::Client | Use::Unknown => {
                 finding(&what).weighed(Severity::Low, "one client is locked out")
@@ -87,53 +80,48 @@ fn validity(certificate: &Certificate, now: i64, report: &mut Report) {
     }
 }
 
-fn purpose(certificate: &Certificate, report: &mut Report) {
-    match certificate.usage {
+fn purpose(file: &CertificateFile, report: &mut Report) {
+    let certificate = &file.certificate;
+    match file.usage {
         Use::Server => {
             report.looked(&NO_NAMES);
             report.looked(&SERVER_USAGE);
             if certificate.names.is_empty() {
-                report.find(found(certificate, &NO_NAMES, "it has no subjectAltName"));
+                report.find(found(file, &NO_NAMES, "it has no subjectAltName"));
             }
-            let what = match certificate.extended {
-                None => Some("it has no extended key usage, and so is good for everything"),
-                Some(usage) if usage.client => Some("its extended key usage allows clientAuth"),
-                Some(_) => None,
+            let what = match certificate.usage {
+                None => "it has no extended key usage, and so is good for everything",
+                Some(_) => "its extended key usage allows clientAuth",
             };
-            if let Some(what) = what {
-                report.find(found(certificate, &SERVER_USAGE, what));
+            if certificate.is_for_clients() {
+                report.find(found(file, &SERVER_USAGE, what));
             }
         }
         Use::Client => {
             report.looked(&CLIENT_USAGE);
             let days = (certificate.not_after - certificate.not_before) / DAY;
-            if certificate.extended.is_none_or(|usage| usage.server) && !certificate.is_ca {
+            if certificate.usage.is_none_or(|usage| usage.server) {
                 let what = "it is good as a server's certificate too";
-                report.find(found(certificate, &CLIENT_USAGE, what));
+                report.find(found(file, &CLIENT_USAGE, what));
             } else if days > LONGEST_DAYS {
                 let what = format!("it is valid for {days} days");
-                let finding = found(certificate, &CLIENT_USAGE, &what);
+                let finding = found(file, &CLIENT_USAGE, &what);
                 report.find(finding.weighed(Severity::Low, "only its lifetime is long"));
             }
         }
         Use::Ca => {
             report.looked(&CA_CONSTRAINTS);
-            let what = match certificate {
-                Certificate { is_ca: false, .. } => Some("it does not say CA:TRUE"),
-                Certificate { signs: Some(false), .. } => {
-                    Some("its key usage does not allow it to sign certificates")
+            let finding = |what| found(file, &CA_CONSTRAINTS, what);
+            match certificate.ca {
+                None => report.find(finding("it does not say CA:TRUE")),
+                Some(Authority { signs: false, .. }) => {
+                    report.find(finding("its key usage does not let it sign certificates"));
                 }
-                Certificate { path_length: None, .. } | Certificate { signs: None, .. } => {
-                    Some("it sets no path length or no key usage")
-                }
-                _ => None,
-            };
-            if let Some(what) = what {
-                let finding = found(certificate, &CA_CONSTRAINTS, what);
-                report.find(match certificate.is_ca {
-                    true => finding.weighed(Severity::Low, "it is a CA, and says little more"),
-                    false => finding,
-                });
+                Some(Authority { path_length: None, .. }) => report.find(
+                    finding("it sets no path length: what it signs may be CAs in turn")
+                        .weighed(Severity::Low, "it is a CA all the same"),
+                ),
+                Some(_) => {}
             }
         }
         Use::Unknown => {}
@@ -161,8 +149,8 @@ fn readable(key: &PrivateKey, report: &mut Report) {
 /// The key of a CA: by its public key, or else by its name.
 fn ca_key(key: &PrivateKey, facts: &Facts, report: &mut Report) {
     report.looked(&CA_KEY_HERE);
-    let cas = facts.certificates.iter().filter(|certificate| certificate.is_ca);
-    let ca = key.spki.and_then(|spki| cas.clone().find(|certificate| certificate.spki == spki));
+    let mut cas = facts.certificates.iter().filter(|file| file.certificate.ca.is_some());
+    let ca = key.spki.and_then(|spki| cas.find(|file| file.spki == spki));
     let name = key.path.rsplit('/').next().unwrap_or_default().to_ascii_lowercase();
     let named = key.spki.is_none()
         && name.contains("key")

@@ -7,6 +7,7 @@ pub mod compose;
 pub mod context;
 pub mod daemon_json;
 pub mod endpoint;
+pub mod inspect;
 pub mod sockets;
 pub mod ssh;
 pub mod unit;
