@@ -27,9 +27,11 @@ e2e: setup
 deny:
 	cargo deny check
 
-# What the gate costs in CPU time and memory, beside HAProxy and nginx; docs/benchmarks.md.
+# What the gate costs in CPU time and memory, beside HAProxy and nginx, and what a look at many
+# networks costs; docs/benchmarks.md.
 bench:
 	@scripts/install-test-packages bench
+	cargo bench --locked -p seawall-rules --bench network
 	cargo bench --locked -p seawall --bench gate
 
 # A tour in two minutes: a gate before an engine, a client that joins, an allowed request, a

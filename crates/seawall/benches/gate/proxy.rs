@@ -45,8 +45,14 @@ pub(crate) fn seawall(dir: &Path, engine: &Path) -> Proxy {
         seawall.arg("--state").arg(dir.join("state"));
         seawall
     };
-    let (listen, engine) = (format!("tcp://{address}"), format!("unix://{}", engine.display()));
-    let up = seawall(&["up", "--yes", "--listen", &listen, "--upstream", &engine]);
+    // All clients of the benchmark are one address.
+    let config = format!(
+        "listen = [\"tcp://{address}\"]\nupstream = \"unix://{}\"\n\
+         [limits]\nconnection_rate = 100000\n",
+        engine.display()
+    );
+    fs::write(dir.join("seawall.toml"), config).expect("a folder to write to");
+    let up = seawall(&["up", "--yes"]);
     let credentials = dir.join("bench");
     let proxy = Proxy::start(up, version(program, "-V"), address, credentials, &dir);
     let out = proxy.credentials.to_str().expect("a path in UTF-8");
