@@ -1,6 +1,7 @@
 //! Which source addresses may speak to the gate: the longest matching prefix decides, deny on a
 //! tie, and an empty allowlist means everyone.
 
+pub mod filter;
 mod source;
 mod table;
 

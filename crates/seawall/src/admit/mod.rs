@@ -61,10 +61,10 @@ impl Config {
 }
 
 impl Config {
-    /// From where somebody may have business with the gate: some listener lets him in, or he is a
-    /// balancer.
-    pub fn reached_from(&self) -> Ranges {
-        let listeners = self.listen.iter().filter(|listen| listen.is_network());
+    /// From where somebody may have business with these listeners: one of them lets him in, or he
+    /// is a balancer.
+    pub fn reached_from(&self, listeners: &[Listen]) -> Ranges {
+        let listeners = listeners.iter().filter(|listen| listen.is_network());
         let of_listeners = listeners.clone().flat_map(|listen| listen.networks().prefixes());
         let all = self.networks.prefixes().chain(self.balancers.prefixes()).chain(of_listeners);
         Ranges::of(all, |address| {

@@ -113,6 +113,16 @@ pub(crate) const KEYS: &[Key] = &[
             these lists, for limits and in the record. They need not stand in `allow`.",
     },
     Key {
+        name: "network.drop_denied",
+        kind: Kind::Truth,
+        default: Some("false"),
+        example: "",
+        meaning: "Has the kernel drop what asks for a connection from a denied address, by a \
+            filter on the gate's own sockets: the port then looks closed, and nobody counts or \
+            records it. Otherwise it is reset and counted. Takes some hundred networks; on some \
+            kernels it needs CAP_NET_ADMIN.",
+    },
+    Key {
         name: "network.ban_after",
         kind: Kind::Count(0, 10_000),
         default: Some("30"),

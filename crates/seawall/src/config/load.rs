@@ -84,6 +84,7 @@ pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result
         min_api: min_api(&mut reader),
         networks: networks(&mut reader),
         balancers: balancers(&mut reader),
+        drop_denied: reader.truth("network.drop_denied").value,
         bans: bans(&mut reader),
         firewall: super::firewall::read(&mut reader),
         tls: tls(&mut reader, base),

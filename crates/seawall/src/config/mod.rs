@@ -45,6 +45,8 @@ pub struct Config {
     pub networks: Networks,
     /// Balancers, whose connections begin with a PROXY header that says for whom they are.
     pub balancers: Networks,
+    /// Whether the kernel drops what `networks` denies, before the gate sees it.
+    pub drop_denied: bool,
     /// When a source is kept out for its failures.
     pub bans: Bans,
     /// What the kernel holds, where it was told to.

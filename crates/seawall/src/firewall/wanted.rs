@@ -29,7 +29,7 @@ pub(crate) fn plan(
     container: Option<&str>,
     applied: Option<&Applied>,
 ) -> Result<Plan, Error> {
-    let from = config.reached_from();
+    let from = config.reached_from(&config.listen);
     let (ports, containers) = match container {
         Some(container) => {
             let published = published::ask(config, container)?;

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use arc_swap::ArcSwap;
 use seawall_rules::network::Source;
 use serde_json::json;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use run::run;
@@ -45,12 +45,12 @@ pub struct Gate {
     pub enrolment: Enrolment,
     /// Cancelled when the gate stops: no new request begins, those under way may end.
     pub draining: CancellationToken,
+    /// Tells that another snapshot is in force.
+    pub published: watch::Sender<()>,
     /// When it began to serve.
     pub started: SystemTime,
     /// What it listens on, as `status` shows it.
     pub listeners: Vec<String>,
-    // Rung when another snapshot is in force.
-    published: Notify,
     // Locked by commands and enrolments only, never on the way of a request.
     store: Mutex<Store>,
 }
@@ -66,9 +66,9 @@ impl Gate {
             metrics: Metrics::default(),
             enrolment: Enrolment::default(),
             draining: CancellationToken::new(),
+            published: watch::Sender::new(()),
             started: SystemTime::now(),
             listeners,
-            published: Notify::new(),
             store: Mutex::new(store),
         }
     }
@@ -112,7 +112,7 @@ impl Gate {
     fn publish(&self, _held: &MutexGuard<'_, Store>, snapshot: Snapshot) {
         self.snapshot.store(Arc::new(snapshot));
         self.judge_all_again();
-        self.published.notify_one();
+        self.published.send_replace(());
     }
 
     fn judge_all_again(&self) {

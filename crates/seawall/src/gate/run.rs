@@ -166,6 +166,7 @@ async fn upkeep(gate: Arc<Gate>) {
 /// about is not revoked.
 async fn crls(gate: Arc<Gate>) {
     let mut seen = SystemTime::now();
+    let mut published = gate.published.subscribe();
     loop {
         let next = gate.snapshot.load().next_crl_end(seen);
         let now = SystemTime::now();
@@ -179,7 +180,7 @@ async fn crls(gate: Arc<Gate>) {
         tokio::select! {
             // The clock may be set meanwhile.
             () = tokio::time::sleep(left.map_or(MINUTE, |left| left.min(MINUTE))) => {}
-            () = gate.published.notified() => {}
+            _ = published.changed() => {}
         }
     }
 }

@@ -2,6 +2,7 @@
 //! that carries it to its end; a panic in it ends that connection only.
 
 mod bind;
+mod filter;
 mod lanes;
 mod reach;
 
@@ -24,6 +25,8 @@ use crate::http::hang_up::Socket;
 use crate::metrics::Limit;
 use crate::session;
 use crate::sshd;
+
+use filter::Filter;
 
 pub use bind::{FROM_BEFORE, bind, handed_over};
 pub use lanes::Lanes;
@@ -68,9 +71,15 @@ pub async fn accept(
     lanes: Arc<Lanes>,
     stop: CancellationToken,
 ) {
+    let mut published = gate.published.subscribe();
+    let mut filter = Filter::default();
     loop {
+        if let Listener::Tcp { listener, place, .. } = &listener {
+            filter.follow(&gate.snapshot.load().config, listener, *place);
+        }
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
+            Ok(()) = published.changed() => continue,
             accepted = listener.accept() => accepted,
         };
         match accepted {

@@ -1,6 +1,6 @@
 //! Who gets as far as a handshake, with real packets between hosts of the test's own.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -172,6 +172,35 @@ fn a_listener_on_an_interface_follows_its_addresses_and_takes_no_other() {
     assert!(knock("10.77.0.7"));
     net.server.add_address("eth0", "10.77.0.1/24");
     assert_eq!(served(&net.client, &gate, "10.77.0.1"), Some(200));
+}
+
+#[test]
+fn who_is_denied_finds_no_port_where_the_kernel_drops_it() {
+    let net = Pair::new();
+    let gate =
+        gate(&net.server, "[network]\ndrop_denied = true\nallow = [\"10.77.0.2\", \"fd77::2\"]");
+    let silent = |server: &str| {
+        let to = at(server);
+        let connected =
+            net.client.inside(move || TcpStream::connect_timeout(&to, Duration::from_secs(1)));
+        connected.is_err_and(|error| error.kind() == ErrorKind::TimedOut)
+    };
+    for server in Pair::SERVER {
+        assert_eq!(served(&net.client, &gate, server), Some(200), "{server}");
+    }
+    let mut open = session(&net.client, &gate, "10.77.0.1");
+    // Each family alone, then none, then both again.
+    rewrite(&gate, "[\"10.77.0.2\", \"fd77::2\"]", "[\"fd77::2\"]");
+    assert!(open.is_closed());
+    until(SHORT, || "10.77.0.2 is not dropped".to_owned(), || silent("10.77.0.1"));
+    assert_eq!(served(&net.client, &gate, "fd77::1"), Some(200));
+    rewrite(&gate, "[\"fd77::2\"]", "[\"10.77.0.2\"]");
+    until(SHORT, || "fd77::2 is not dropped".to_owned(), || silent("fd77::1"));
+    assert_eq!(served(&net.client, &gate, "10.77.0.1"), Some(200));
+    rewrite(&gate, "drop_denied = true", "drop_denied = false");
+    // Reset again, and counted.
+    until(SHORT, || "still dropped".to_owned(), || !silent("fd77::1"));
+    until(SHORT, || "not counted".to_owned(), || refused(&gate, "address") > 0);
 }
 
 #[test]

@@ -50,6 +50,7 @@ fn an_empty_file_is_every_default() {
                 allow: [],
                 deny: [],
             },
+            drop_denied: false,
             bans: Bans {
                 after: 30,
                 forget: 20s,
@@ -144,6 +145,7 @@ fn every_key_is_read() {
         allow = ["10.0.0.0/8", "fd00:12::/64", "192.0.2.9"]
         deny = ["10.1.0.0/16"]
         proxy_protocol_from = ["10.0.0.1"]
+        drop_denied = true
         ban_after = 0
         ban_forget = "1m"
         ban_time = "1d"
@@ -266,6 +268,7 @@ fn every_key_is_read() {
                 ],
                 deny: [],
             },
+            drop_denied: true,
             bans: Bans {
                 after: 0,
                 forget: 60s,
