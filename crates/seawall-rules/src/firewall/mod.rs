@@ -5,6 +5,7 @@ pub mod compare;
 pub mod iptables;
 pub mod nft;
 pub mod ranges;
+pub mod walk;
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;

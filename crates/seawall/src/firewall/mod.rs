@@ -6,6 +6,7 @@ pub(crate) mod applied;
 mod command;
 mod engine_ports;
 pub(crate) mod kernel;
+pub mod live;
 mod namespace;
 mod published;
 pub(crate) mod session;

@@ -16,6 +16,7 @@ use super::report::Error;
 use crate::config::{self, Config};
 use crate::firewall::applied::{Applied, Term};
 use crate::firewall::kernel::Backend;
+use crate::firewall::live::{self, Live};
 use crate::firewall::wanted;
 use seawall_rules::firewall::Plan;
 
@@ -100,7 +101,24 @@ fn keep(context: &Context, applied: &Applied) -> Result<Option<String>, Error> {
     unit::install(context)
 }
 
-/// Lines that say what rules do.
+/// What rules of others do against ours.
+fn hindered(plan: &Plan) -> Vec<(&'static str, String)> {
+    let live = Live::read();
+    let mut lines = Vec::new();
+    for guard in &plan.guards {
+        for &port in &guard.ports {
+            for obstacle in live.obstacles(port, &guard.from) {
+                let live::Obstacle { network, chain, .. } = &obstacle;
+                lines.push(("BUT", format!("tcp {port} from {network} is dropped by {chain}")));
+                lines.push(("to open it", obstacle.remedy(port)));
+            }
+        }
+    }
+    lines
+}
+
+/// Lines that say what rules do, and what others do against it.
 fn described(plan: &Plan) -> String {
-    describe::lines(plan).iter().map(|(what, value)| format!("{what:<16}{value}\n")).collect()
+    let lines = describe::lines(plan).into_iter().chain(hindered(plan));
+    lines.map(|(what, value)| format!("{what:<16}{value}\n")).collect()
 }

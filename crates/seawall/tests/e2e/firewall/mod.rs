@@ -1,6 +1,8 @@
 //! `seawall firewall`, held to with real packets: each test has its own hosts, in network
 //! namespaces, and asks over IPv4 and IPv6.
 
+mod container;
+mod others;
 mod packets;
 mod site;
 mod trial;

@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::Duration;
@@ -53,12 +53,22 @@ impl Site {
 
     /// Writes the configuration.
     pub(super) fn configure(&self, allow: &[&str], more: &str) {
+        self.configure_before(&self.dir().join("docker.sock"), allow, more);
+    }
+
+    /// The same for the engine with that socket.
+    pub(super) fn configure_before(&self, engine: &Path, allow: &[&str], more: &str) {
         let text = format!(
-            "listen = [\"tcp://[::]:{PORT}\"]\nupstream = \"unix://{}/docker.sock\"\n\
+            "listen = [\"tcp://[::]:{PORT}\"]\nupstream = \"unix://{}\"\n\
              [network]\nallow = {allow:?}\n{more}\n",
-            self.dir.path().display()
+            engine.display()
         );
         std::fs::write(self.config(), text).unwrap();
+    }
+
+    /// A folder of the test's own.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
     }
 
     pub(super) fn config(&self) -> PathBuf {

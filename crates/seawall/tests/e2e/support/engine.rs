@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use crate::support::netns::Host;
 use crate::support::wait::{LONG, until};
 
 /// The one image every engine starts with: a static busybox under `/bin`.
@@ -34,6 +35,16 @@ impl Engine {
 
     /// An engine for one test alone, which may stop it or kill it.
     pub(crate) fn start() -> Self {
+        Self::start_in("unshare --net", "--iptables=false")
+    }
+
+    /// An engine on a host of a test's own, whose packet filter it may change as engines do.
+    pub(crate) fn start_on(host: &Host) -> Self {
+        let enter = format!("nsenter --net={}", host.namespace().display());
+        Self::start_in(&enter, "--iptables=true")
+    }
+
+    fn start_in(network: &str, flag: &str) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "the end-to-end tests start a private Docker engine and so need root; `make test` \
@@ -42,14 +53,15 @@ impl Engine {
         let dir = tempfile::Builder::new().prefix("seawall-e2e-").tempdir().unwrap().keep();
         // Outside the namespaces a second shell waits for their end and sweeps up: the folder
         // and the empty control groups that a killed engine leaves.
-        let sweeper = "unshare --net --mount --pid --fork --kill-child --mount-proc \
-             sh -c \"$2\" engine \"$1\"; rm -rf \"$1\"; \
+        let sweeper = "$4 unshare --mount --pid --fork --kill-child --mount-proc \
+             sh -c \"$2\" engine \"$1\" \"$3\"; rm -rf \"$1\"; \
              find /sys/fs/cgroup -depth -type d -path \"*/$(basename \"$1\")*\" \
              -exec rmdir {} + 2>/dev/null";
         let mut shell = Command::new("sh")
             .args(["-c", sweeper, "sweeper"])
             .arg(&dir)
             .arg(include_str!("engine.sh"))
+            .args([flag, network])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
