@@ -149,6 +149,17 @@ impl fmt::Display for PublicKey {
 }
 
 impl Kind {
+    /// Every kind that is accepted.
+    pub const ALL: [Self; 7] = [
+        Self::EcdsaP256,
+        Self::EcdsaP384,
+        Self::EcdsaP521,
+        Self::Ed25519,
+        Self::Rsa,
+        Self::SkEcdsaP256,
+        Self::SkEd25519,
+    ];
+
     /// The name of the key format.
     pub fn name(self) -> &'static str {
         match self {
@@ -163,7 +174,7 @@ impl Kind {
     }
 
     pub(super) fn named(name: &str) -> Result<Self, NotAKey> {
-        match ALL.into_iter().find(|kind| kind.name() == name) {
+        match Self::ALL.into_iter().find(|kind| kind.name() == name) {
             Some(kind) => Ok(kind),
             None if name.ends_with("-cert-v01@openssh.com") => Err(NotAKey::Certificate),
             None if name == "ssh-dss" => Err(NotAKey::Dss),
@@ -200,16 +211,6 @@ fn rsa(reader: &mut Reader<'_>) -> Result<Material, NotAKey> {
 pub const MIN_RSA_BITS: usize = 3072;
 /// What the verifier can take, and a bound on what a login can cost.
 pub const MAX_RSA_BITS: usize = 8192;
-
-const ALL: [Kind; 7] = [
-    Kind::EcdsaP256,
-    Kind::EcdsaP384,
-    Kind::EcdsaP521,
-    Kind::Ed25519,
-    Kind::Rsa,
-    Kind::SkEcdsaP256,
-    Kind::SkEd25519,
-];
 
 #[cfg(test)]
 mod tests;

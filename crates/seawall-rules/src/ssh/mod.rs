@@ -5,6 +5,9 @@
 //! which takes one spelling of each value and nothing after the last one: two readings of a key
 //! would be two fingerprints of it.
 
+pub mod certificate;
 pub mod exec;
 pub mod key;
+pub mod krl;
+pub mod signature;
 mod wire;

@@ -29,8 +29,16 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    pub(super) fn byte(&mut self) -> Result<u8, Malformed> {
+        Ok(self.array::<1>()?[0])
+    }
+
     pub(super) fn u32(&mut self) -> Result<u32, Malformed> {
         Ok(u32::from_be_bytes(self.array()?))
+    }
+
+    pub(super) fn u64(&mut self) -> Result<u64, Malformed> {
+        Ok(u64::from_be_bytes(self.array()?))
     }
 
     pub(super) fn string(&mut self) -> Result<&'a [u8], Malformed> {

@@ -12,6 +12,7 @@ use seawall_rules::escape::bounded;
 use seawall_rules::network::Networks;
 use seawall_rules::policy::{Permissions, Role};
 
+use super::ssh::trust::Shown;
 use super::{Authority, Credential, Ended, OutsideCertificate, certificate};
 use crate::audit::Subject;
 use crate::state::{Certificate, Identity, Match};
@@ -142,6 +143,11 @@ impl Identities {
                 Credential::SshKey { .. } => {
                     Err(Ended("the SSH key is registered with no identity".to_owned()))
                 }
+                Credential::SshCertificate(_) => Err(Ended(
+                    "no principal of the SSH certificate is an identity, or several are and the \
+                     user name is none of them"
+                        .to_owned(),
+                )),
             };
         };
         let identity = &member.identity;
@@ -175,7 +181,27 @@ impl Identities {
                 .find(|(rule, _)| rule.matches(outside))
                 .map(|(_, member)| member),
             Credential::SshKey { fingerprint, .. } => self.by_ssh_key.get(fingerprint),
+            Credential::SshCertificate(shown) => self.by_principal(shown),
             Credential::Socket { identity, .. } => self.by_name.get(identity),
+        }
+    }
+
+    /// The identity of which one principal is a match; of several, the one whose name the client
+    /// gave as its user.
+    fn by_principal(&self, shown: &Shown) -> Option<&Arc<Member>> {
+        let is_meant = |rule: &Match| match rule {
+            Match::SshPrincipal(principal) => shown.certificate.principals().contains(principal),
+            Match::Cn(_) | Match::Dns(_) | Match::Uri(_) | Match::Spki(_) => false,
+        };
+        let mut found: Vec<&Arc<Member>> = Vec::new();
+        for (_, member) in self.by_match.iter().filter(|(rule, _)| is_meant(rule)) {
+            if !found.iter().any(|other| Arc::ptr_eq(other, member)) {
+                found.push(member);
+            }
+        }
+        match found[..] {
+            [one] => Some(one),
+            _ => found.into_iter().find(|member| member.identity.name.as_str() == shown.user),
         }
     }
 
@@ -423,6 +449,46 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_of_several_principals_is_whom_its_user_name_says() {
+        use crate::authenticate::ssh::Server;
+        use seawall_rules::ssh::certificate::Certificate;
+        use seawall_rules::ssh::krl::Fingerprints;
+        let identity = |name: &str, principal: &str| {
+            let mut identity = alice(vec![Match::SshPrincipal(principal.to_owned())]);
+            identity.name = Name::parse(name).unwrap();
+            identity.certificates.clear();
+            identity
+        };
+        // Its principals are `alice`, `deploy` and `team`.
+        let blob = data_encoding::BASE64.decode(CERTIFICATE.as_bytes()).unwrap();
+        let certificate = Certificate::parse(&blob).unwrap();
+        assert_eq!(certificate.principals(), ["alice", "deploy", "team"]);
+        let shown = |user: &str| {
+            Credential::SshCertificate(Box::new(Shown {
+                certificate: certificate.clone(),
+                fingerprints: Fingerprints { sha1: [0; 20], sha256: [0; 32] },
+                user: user.to_owned(),
+                server: Server::Gate,
+            }))
+        };
+        let name = |identities: Vec<Identity>, user: &str| {
+            let known = Identities::new(identities, None);
+            known.authorize(&shown(user), HOME, NOW).map(|authority| authority.subject.name)
+        };
+        let one = || vec![identity("alice", "alice"), identity("bob", "bob")];
+        assert_eq!(name(one(), "whoever").unwrap(), "alice");
+        let two = || vec![identity("alice", "alice"), identity("ci", "deploy")];
+        assert_eq!(name(two(), "ci").unwrap(), "ci");
+        assert_eq!(name(two(), "alice").unwrap(), "alice");
+        assert!(name(two(), "deploy").unwrap_err().0.contains("several are"));
+        // A name alone opens nothing, nor does a principal that nobody was given.
+        assert!(name(vec![identity("alice", "other")], "alice").is_err());
+        let mut both = identity("alice", "alice");
+        both.matches.push(Match::SshPrincipal("team".to_owned()));
+        assert_eq!(name(vec![both], "").unwrap(), "alice");
+    }
+
+    #[test]
     fn a_socket_is_the_identity_it_names_while_there_is_one() {
         let credential = Credential::Socket { identity: "alice".to_owned(), uid: 1000 };
         let known = Identities::new(vec![alice(vec![])], None);
@@ -430,4 +496,13 @@ mod tests {
         let empty = Identities::new(vec![], None);
         assert!(refused(&empty, &credential, "127.0.0.1", NOW).contains("revoked"));
     }
+
+    const CERTIFICATE: &str = "AAAAIHNzaC1lZDI1NTE5LWNlcnQtdjAxQG9wZW5zc2guY29tAAAAIFvJik8xLMEA2slBj1Kb/trDMG1gF7VT\
+        JVvObaJHSeIbAAAAIKU7VXpMCH/PfkQ/Y8bF+HPpcZShCGc20h8oRD10sKpjAAAAAAAAAAAAAAABAAAABHRl\
+        YW0AAAAbAAAABWFsaWNlAAAABmRlcGxveQAAAAR0ZWFtAAAAAAAAAAD//////////wAAAAAAAACCAAAAFXBl\
+        cm1pdC1YMTEtZm9yd2FyZGluZwAAAAAAAAAXcGVybWl0LWFnZW50LWZvcndhcmRpbmcAAAAAAAAAFnBlcm1p\
+        dC1wb3J0LWZvcndhcmRpbmcAAAAAAAAACnBlcm1pdC1wdHkAAAAAAAAADnBlcm1pdC11c2VyLXJjAAAAAAAA\
+        AAAAAAAzAAAAC3NzaC1lZDI1NTE5AAAAIHJ0BoDq0BmXxghwcmq+iUPT2O/NgZmM8N5+bCI1/wFqAAAAUwAA\
+        AAtzc2gtZWQyNTUxOQAAAECGHhZiSSH+CvgutRjBtqXRsRaKzrQXRAruYHH6FvbqCdn03JPcRQDr9vM2lQe7\
+        3/TtrAdK6W5gvzbpyhzYdV0F";
 }

@@ -41,6 +41,8 @@ pub enum Credential {
         /// Who verified the client's signature.
         server: ssh::Server,
     },
+    /// A certificate of a CA of `ssh.trusted_user_ca`.
+    SshCertificate(Box<ssh::trust::Shown>),
     /// A Unix listener that names its identity.
     Socket {
         /// The identity's name.
@@ -73,7 +75,11 @@ pub struct OutsideCertificate {
 impl Credential {
     /// Whether the host's own sshd spoke with the client.
     pub(crate) fn came_through_sshd(&self) -> bool {
-        matches!(self, Self::SshKey { server: ssh::Server::Sshd, .. })
+        match self {
+            Self::SshKey { server, .. } => *server == ssh::Server::Sshd,
+            Self::SshCertificate(shown) => shown.server == ssh::Server::Sshd,
+            Self::Certificate { .. } | Self::OutsideCertificate(_) | Self::Socket { .. } => false,
+        }
     }
 
     /// When it stops to prove anything.
@@ -81,12 +87,14 @@ impl Credential {
         match self {
             Self::Certificate { not_after, .. } => Some(*not_after),
             Self::OutsideCertificate(outside) => Some(outside.not_after),
+            Self::SshCertificate(shown) => shown.not_after(),
             Self::Socket { .. } | Self::SshKey { .. } => None,
         }
     }
 }
 
-/// As it stands in the record: `cert:SERIAL`, `outside-cert:SERIAL`, `ssh-key:SHA256:…`, `uid:N`.
+/// As it stands in the record: `cert:SERIAL`, `outside-cert:SERIAL`, `ssh-key:SHA256:…`,
+/// `ssh-cert:SERIAL:KEYID:SHA256:…`, `uid:N`.
 impl fmt::Display for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -97,6 +105,7 @@ impl fmt::Display for Credential {
             Self::SshKey { fingerprint, .. } => {
                 write!(f, "ssh-key:{}", ssh_fingerprint(fingerprint))
             }
+            Self::SshCertificate(shown) => f.write_str(&shown.describe()),
             Self::Socket { uid, .. } => write!(f, "uid:{uid}"),
         }
     }

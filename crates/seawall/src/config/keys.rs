@@ -266,6 +266,23 @@ pub(crate) const KEYS: &[Key] = &[
             FIDO token need no such exception.",
     },
     Key {
+        name: "ssh.trusted_user_ca",
+        kind: Kind::Text,
+        default: None,
+        example: r#""/etc/ssh/user_ca.pub""#,
+        meaning: "Public keys, one a line, of the CAs whose SSH user certificates enter, as sshd's \
+            `TrustedUserCAKeys`. A certificate is the identity that has one of its principals: \
+            `identity add --match ssh-principal=NAME`.",
+    },
+    Key {
+        name: "ssh.revoked_keys",
+        kind: Kind::Text,
+        default: None,
+        example: r#""/etc/ssh/revoked_keys""#,
+        meaning: "SSH keys and certificates that enter no more, as sshd's `RevokedKeys`: a KRL of \
+            `ssh-keygen -k`, or public keys, one a line. Read again by `seawall reload`.",
+    },
+    Key {
         name: "ssh.sshd_user",
         kind: Kind::Text,
         default: None,

@@ -243,8 +243,12 @@ fn tls(reader: &mut Reader<'_>, base: &Path) -> Tls {
 fn ssh(reader: &mut Reader<'_>, base: &Path) -> Ssh {
     let socket = reader.path("ssh.sshd_socket", base);
     let user = reader.optional_text("ssh.sshd_user");
+    let [trusted_user_ca, revoked_keys] = ["ssh.trusted_user_ca", "ssh.revoked_keys"]
+        .map(|name| reader.optional_path(name, base).map(|path| path.value));
     Ssh {
         rsa: reader.truth("ssh.rsa").value,
+        trusted_user_ca,
+        revoked_keys,
         sshd: user.map(|user| Sshd { socket, user: user.value }),
     }
 }

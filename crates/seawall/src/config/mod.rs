@@ -247,6 +247,10 @@ pub struct OutsideTls {
 pub struct Ssh {
     /// RSA keys of users enter too.
     pub rsa: bool,
+    /// Public keys of CAs whose user certificates are honoured.
+    pub trusted_user_ca: Option<PathBuf>,
+    /// A KRL or a list of public keys.
+    pub revoked_keys: Option<PathBuf>,
     /// The way in through the host's own sshd, where there is one.
     pub sshd: Option<Sshd>,
 }

@@ -9,9 +9,11 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 use seawall_rules::identity::Name;
+use seawall_rules::ssh::key::Kind;
 
 use crate::admit::Peer;
 use crate::authenticate::identities::Identities;
+use crate::authenticate::ssh::trust::Authorities;
 use crate::authenticate::tls::{Doors, Material};
 use crate::authenticate::{Authority, Credential, Ended};
 use crate::cli::report::{Doing, Error};
@@ -44,6 +46,23 @@ pub enum Of {
     Identity(Name),
 }
 
+/// What was read from the files that the configuration names.
+#[derive(Clone, Debug)]
+struct Files {
+    /// Of an outside CA, for TLS.
+    tls: Option<Arc<Material>>,
+    /// Of SSH's CAs.
+    ssh: Arc<Authorities>,
+}
+
+impl Files {
+    fn read(config: &Config) -> Result<Self, Error> {
+        let tls = config.tls.outside.as_ref().map(outside_material).transpose()?;
+        let ssh = Authorities::load(&config.ssh)?;
+        Ok(Self { tls: tls.map(Arc::new), ssh: Arc::new(ssh) })
+    }
+}
+
 /// Configuration, identities and certificates; a request is judged by one snapshot only.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -62,7 +81,7 @@ pub struct Snapshot {
     /// When certificates end: those of the gate, and the last one of each identity.
     pub expiries: Vec<Expiry>,
     identities: Arc<Identities>,
-    files: Option<Arc<Material>>,
+    files: Files,
 }
 
 impl Snapshot {
@@ -80,10 +99,10 @@ impl Snapshot {
         config: Arc<Config>,
         now: SystemTime,
     ) -> Result<Self, Error> {
-        let files = config.tls.outside.as_ref().map(outside_material).transpose()?;
+        let files = Files::read(&config)?;
         let engine = Engine::new(&config.upstream, config.limits.connect_engine)
             .map_err(|error| Error::usage(error.to_string()))?;
-        Self::assemble(store, config, files.map(Arc::new), Arc::new(engine), now)
+        Self::assemble(store, config, files, Arc::new(engine), now)
     }
 
     /// The same configuration, and its files as they were read, with the identities and
@@ -100,14 +119,17 @@ impl Snapshot {
     fn assemble(
         store: &mut Store,
         config: Arc<Config>,
-        files: Option<Arc<Material>>,
+        files: Files,
         engine: Arc<Engine>,
         now: SystemTime,
     ) -> Result<Self, Error> {
         static GENERATIONS: AtomicU64 = AtomicU64::new(1);
         let default = config.tls.outside.as_ref().and_then(|outside| outside.default_role);
-        let known = store.identities(now)?;
-        let material = material(store, &config.tls, files.as_deref(), now)?;
+        let mut known = store.identities(now)?;
+        for identity in &mut known {
+            identity.ssh_keys.retain(|key| !files.ssh.revokes(&key.key));
+        }
+        let material = material(store, &config.tls, files.tls.as_deref(), now)?;
         let expiries = expiries(&material, &known)?;
         let identity_count = known.len();
         let identities = Arc::new(Identities::new(known, default).ended(store.ended_matches()?));
@@ -147,8 +169,21 @@ impl Snapshot {
             let refused = |error| Ended(format!("its certificate is refused now: {error}"));
             self.doors.verify_again(outside).map_err(refused)?;
         }
-        if matches!(credential, Credential::SshKey { rsa: true, .. }) && !self.config.ssh.rsa {
+        let rsa = match credential {
+            Credential::SshKey { rsa, .. } => *rsa,
+            Credential::SshCertificate(shown) => shown.certificate.key().kind() == Kind::Rsa,
+            Credential::Certificate { .. }
+            | Credential::OutsideCertificate(_)
+            | Credential::Socket { .. } => false,
+        };
+        if rsa && !self.config.ssh.rsa {
             return Err(Ended("RSA keys do not enter here (`ssh.rsa`)".to_owned()));
+        }
+        if let Credential::SshCertificate(shown) = credential {
+            self.files
+                .ssh
+                .judge(shown, peer.address.ip(), SystemTime::now())
+                .map_err(|refused| Ended(format!("the SSH certificate is refused: {refused}")))?;
         }
         let address = peer.address.ip();
         self.identities.authorize(credential, address, SystemTime::now()).map(Arc::new)
@@ -174,10 +209,11 @@ impl Snapshot {
 pub fn check(config: &Config, state_dir: &Path) -> Result<(), Error> {
     Engine::new(&config.upstream, config.limits.connect_engine)
         .map_err(|error| Error::usage(error.to_string()))?;
-    match &config.tls.outside {
-        Some(outside) => {
-            let nobody = Arc::new(Identities::new(Vec::new(), outside.default_role));
-            doors(&outside_material(outside)?, &config.tls, nobody).map(drop)
+    let files = Files::read(config)?;
+    match files.tls {
+        Some(material) => {
+            let nobody = Arc::new(Identities::new(Vec::new(), None));
+            doors(&material, &config.tls, nobody).map(drop)
         }
         None if Store::exists(state_dir) => Ok(()),
         None => Err(state::Error::Absent(state_dir.to_owned()).into()),

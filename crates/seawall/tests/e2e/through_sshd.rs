@@ -8,19 +8,26 @@ use crate::support::client::Side;
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
 use crate::support::process::Running;
-use crate::support::sshd::{SHIM_UID, SHIM_USER, SshClient, Sshd};
+use crate::support::sshd::{SHIM_UID, SHIM_USER, SshClient, Sshd, keygen};
 
 /// Where sshd finds the binary.
 const SEAWALL: &str = "/mnt/seawall";
 
 /// A gate with the way through sshd open, and the folder of its socket.
 fn gate() -> (Gate, PathBuf, tempfile::TempDir) {
+    gate_with("")
+}
+
+/// The same, with these lines under `[ssh]`.
+fn gate_with(lines: &str) -> (Gate, PathBuf, tempfile::TempDir) {
     let dir = tempfile::Builder::new().prefix("seawall-shim-").tempdir().unwrap();
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(dir.path(), open).unwrap();
     let socket = dir.path().join("sshd.sock");
-    let config =
-        format!("[ssh]\nsshd_user = \"{SHIM_UID}\"\nsshd_socket = \"{}\"", socket.display());
+    let config = format!(
+        "[ssh]\nsshd_user = \"{SHIM_UID}\"\nsshd_socket = \"{}\"\n{lines}",
+        socket.display()
+    );
     (Gate::up_with(&Engine::shared().socket(), &config), socket, dir)
 }
 
@@ -181,6 +188,59 @@ fn another_key_on_the_command_line_is_not_believed() {
     alice.configure(&format!("SetEnv SSH_USER_AUTH={}", forged.display()));
     let (_, said) = alice.docker(open.host_as(SHIM_USER)).run(["ps"]).fails();
     assert!(said.contains("cannot use "), "{said}");
+}
+
+#[test]
+fn certificates_come_through_sshd_until_they_are_revoked() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    let run = |args: &[&str]| keygen(args.iter().map(AsRef::as_ref));
+    run(&["-q", "-t", "ed25519", "-N", "", "-f", &file("ca")]);
+    run(&["-q", "-k", "-f", &file("krl")]);
+    let (gate, socket, _dir) = gate_with(&format!(
+        "trusted_user_ca = \"{}\"\nrevoked_keys = \"{}\"",
+        file("ca.pub"),
+        file("krl")
+    ));
+    std::fs::write(file("principals"), "alice\nbob\n").unwrap();
+    let sshd = Sshd::start(
+        &format!(
+            "{EXPOSE}\nTrustedUserCAKeys {}\nAuthorizedPrincipalsFile {}\n\
+             ForceCommand {SEAWALL} dial-stdio --socket {}",
+            file("ca.pub"),
+            file("principals"),
+            socket.display()
+        ),
+        "",
+    );
+    let match_alice = ["--match", "ssh-principal=alice", "--sshd"];
+    let add = ["identity", "add", "alice", "--role", "viewer"];
+    gate.run(add.into_iter().chain(match_alice)).ok();
+    let client = SshClient::new();
+    let docker = client.docker(sshd.host_as(SHIM_USER));
+    let certify = |principal: &str, serial: &str| {
+        let key = client.public_key().display().to_string();
+        run(&["-q", "-s", &file("ca"), "-I", "laptop", "-n", principal, "-z", serial, &key]);
+    };
+    certify("bob", "1");
+    let (_, said) = docker.run(["ps"]).fails();
+    assert!(said.contains("this key may not enter through the host's sshd"), "{said}");
+    certify("alice", "2");
+    docker.run(["ps"]).ok();
+    let record = gate.records().into_iter().rfind(|record| record["kind"] == "decision").unwrap();
+    let credential = format!("ssh-cert:2:laptop:{}", client.fingerprint());
+    assert_eq!((&record["identity"], &record["credential"]), (&"alice".into(), &credential.into()));
+
+    let events = docker.start(["events"]);
+    Side::Engine.docker().run(["run", "--rm", "busybox"]).ok();
+    events.stdout.wait_for("container create");
+    std::fs::write(file("spec"), "serial: 2\n").unwrap();
+    run(&["-q", "-k", "-f", &file("krl"), "-s", &file("ca.pub"), &file("spec")]);
+    gate.run(["reload"]).ok();
+    events.wait();
+    docker.run(["ps"]).fails();
+    certify("alice", "3");
+    docker.run(["ps"]).ok();
 }
 
 #[test]

@@ -77,6 +77,8 @@ fn an_empty_file_is_every_default() {
             },
             ssh: Ssh {
                 rsa: false,
+                trusted_user_ca: None,
+                revoked_keys: None,
                 sshd: None,
             },
             limits: Limits {
@@ -169,6 +171,8 @@ fn every_key_is_read() {
         server_name = "engine"
         [ssh]
         rsa = true
+        trusted_user_ca = "ca.pub"
+        revoked_keys = "krl"
         sshd_user = "docker"
         sshd_socket = "sshd.sock"
         [limits]
@@ -306,6 +310,12 @@ fn every_key_is_read() {
             },
             ssh: Ssh {
                 rsa: true,
+                trusted_user_ca: Some(
+                    "/etc/seawall/ca.pub",
+                ),
+                revoked_keys: Some(
+                    "/etc/seawall/krl",
+                ),
                 sshd: Some(
                     Sshd {
                         socket: "/etc/seawall/sshd.sock",
