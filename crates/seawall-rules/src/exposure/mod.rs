@@ -109,12 +109,34 @@ impl Check {
         text
     }
 
-    /// The remedy with `values` in place of their names.
+    /// The remedy with `values` in place of their names. It is there to be copied into a shell,
+    /// and values are what strangers may have written: what a shell would act on is quoted.
     pub fn remedy_with(&self, values: &[(&str, &str)]) -> String {
         values.iter().fold(self.remedy.to_owned(), |text, (name, value)| {
-            text.replace(&format!("{{{name}}}"), value)
+            let value = match *name {
+                name if WORDS.contains(&name) => word(value),
+                name if OWN.contains(&name) => (*value).to_owned(),
+                _ => value.replace(char::is_control, "\u{fffd}"),
+            };
+            text.replace(&format!("{{{name}}}"), &value)
         })
     }
+}
+
+/// Names in remedies that stand for one word of a command.
+const WORDS: &[&str] = &["container", "context", "group", "path", "port", "unit", "user"];
+
+/// Names in remedies whose values are made of our own texts, lines and all.
+const OWN: &[&str] = &["option", "setting"];
+
+/// One word of a shell, quoted if need be.
+fn word(value: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_./:@%+=,-".contains(c);
+    if !value.is_empty() && value.chars().all(plain) {
+        return value.to_owned();
+    }
+    let value = value.replace(char::is_control, "\u{fffd}");
+    format!("'{}'", value.replace('\'', "'\\''"))
 }
 
 impl PartialEq for Check {
@@ -124,3 +146,16 @@ impl PartialEq for Check {
 }
 
 impl Eq for Check {}
+
+#[cfg(test)]
+mod tests {
+    use super::catalogue::socket::SOCKET_ACL;
+
+    #[test]
+    fn a_remedy_is_safe_to_be_copied_into_a_shell() {
+        let remedy = |path| SOCKET_ACL.remedy_with(&[("path", path)]);
+        assert!(remedy("/run/docker.sock").ends_with("sudo setfacl -b /run/docker.sock"));
+        assert!(remedy("/x; rm -r /").ends_with("-b '/x; rm -r /'"));
+        assert!(remedy("/it's\n$(id)").ends_with("-b '/it'\\''s\u{fffd}$(id)'"));
+    }
+}

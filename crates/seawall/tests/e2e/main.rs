@@ -22,6 +22,7 @@ mod registry;
 mod restart;
 mod revocation;
 mod running;
+mod scan;
 mod spelling;
 mod streams;
 mod through_sshd;

@@ -23,6 +23,10 @@ pub(super) enum Auth {
 
 pub(super) fn judge(facts: &Facts, report: &mut Report) {
     for engine in &facts.engines {
+        // An engine without a TCP port passes.
+        if engine.settings().is_some() {
+            looked(plain_of(engine.program), report);
+        }
         for endpoint in endpoints(engine, facts) {
             judge_endpoint(&endpoint, report);
         }
@@ -87,10 +91,7 @@ pub(super) fn endpoints<'a>(engine: &'a Engine, facts: &'a Facts) -> Vec<Tcp<'a>
             auth: configured,
             listener: None,
             evidence,
-            plain: match engine.program {
-                Program::Dockerd => &PLAIN_TCP,
-                Program::Podman => &PODMAN_TCP,
-            },
+            plain: plain_of(engine.program),
             unit: "docker.socket",
             authorizes,
             written_for_ipv4: host.value.contains("0.0.0.0"),
@@ -184,10 +185,22 @@ impl<'a> Tcp<'a> {
     }
 }
 
-fn judge_endpoint(endpoint: &Tcp<'_>, report: &mut Report) {
-    for check in [endpoint.plain, &UNVERIFIED_TLS, &PLAIN_TCP_LOOPBACK, &ENGINE_ON_NETWORK] {
+/// What is found where a program's port is open in plain text to others.
+fn plain_of(program: Program) -> &'static Check {
+    match program {
+        Program::Dockerd => &PLAIN_TCP,
+        Program::Podman => &PODMAN_TCP,
+    }
+}
+
+fn looked(plain: &'static Check, report: &mut Report) {
+    for check in [plain, &UNVERIFIED_TLS, &PLAIN_TCP_LOOPBACK, &ENGINE_ON_NETWORK] {
         report.looked(check);
     }
+}
+
+fn judge_endpoint(endpoint: &Tcp<'_>, report: &mut Report) {
+    looked(endpoint.plain, report);
     report.looked(&NO_AUTHORIZATION);
     let local = endpoint.reach == Reach::Loopback;
     if let Some(Listener { answer: Answer::Unknown(why), .. }) = endpoint.listener {

@@ -5,6 +5,7 @@ use std::io::IsTerminal as _;
 use seawall_rules::exposure::{Finding, Report, Severity, State};
 
 use super::{Outcome, scopes, waivers};
+use crate::audit::visible;
 
 /// How lines are laid out.
 pub(super) struct Style {
@@ -52,19 +53,19 @@ pub(super) fn write(outcome: &Outcome, style: &Style) -> String {
     for (finding, waiver) in &outcome.waived {
         text += &format!(
             "waived    {}  until {}: {}\n",
-            finding.fingerprint(),
+            visible(&finding.fingerprint()),
             waivers::date(waiver.until),
-            waiver.reason
+            visible(&waiver.reason)
         );
     }
     for finding in outcome.known.iter().flatten() {
-        text += &format!("known     {}\n", finding.fingerprint());
+        text += &format!("known     {}\n", visible(&finding.fingerprint()));
     }
     for fingerprint in &outcome.gone {
-        text += &format!("gone      {fingerprint}\n");
+        text += &format!("gone      {}\n", visible(fingerprint));
     }
     for note in &outcome.notes {
-        text += &format!("note      {note}\n");
+        text += &format!("note      {}\n", visible(note));
     }
     if !report.unknown.is_empty() {
         text += &unknown(report);
@@ -84,7 +85,7 @@ fn group_text(group: &[Finding], style: &Style) -> String {
         let mut text = String::new();
         for (at, line) in lines.iter().enumerate() {
             let label = if at == 0 { label } else { "" };
-            text += format!("  {label:<6}  {line}").trim_end();
+            text += format!("  {label:<6}  {}", visible(line)).trim_end();
             text.push('\n');
         }
         text
@@ -127,7 +128,7 @@ fn unknown(report: &Report) -> String {
     }
     let mut text = "NOT KNOWN, and so not passed:\n".to_owned();
     for (subject, why, ids) in things {
-        text += &format!("  {subject}: {why} ({})\n", ids.join(", "));
+        text += &format!("  {}: {} ({})\n", visible(subject), visible(why), ids.join(", "));
     }
     text
 }

@@ -1,16 +1,20 @@
-//! Asks the host's own listening sockets for `/_ping`, all at once.
+//! Asks the host's own listening sockets for `/_ping`, all at once, and those that speak TLS what
+//! a stranger gets.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use seawall_rules::exposure::address::{self, Access, Look, Reply, Seen, Target};
 use seawall_rules::exposure::facts::Answer;
+
+use crate::exposure::probe::Probe;
 
 /// Asks every socket, with the name of the program that holds it, where that is known.
 pub(super) fn ask(sockets: &[(SocketAddr, Option<&str>)]) -> BTreeMap<SocketAddr, Answer> {
     let asked = sockets.iter().filter(|(address, _)| !MINDS.contains(&address.port()));
-    std::thread::scope(|scope| {
+    let mut answers: BTreeMap<_, _> = std::thread::scope(|scope| {
         let asking: Vec<_> = asked
             .take(MOST)
             .map(|(address, program)| {
@@ -28,18 +32,15 @@ pub(super) fn ask(sockets: &[(SocketAddr, Option<&str>)]) -> BTreeMap<SocketAddr
                 (address, answer.join().unwrap_or_else(failed))
             })
             .collect()
-    })
+    });
+    let over_tls = answers.iter_mut().filter(|(_, answer)| **answer == Answer::Tls);
+    ask_over_tls(over_tls.collect());
+    answers
 }
 
 fn ping(address: SocketAddr, patience: Duration) -> Answer {
     let end = Instant::now() + patience;
-    let here = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    let here = SocketAddr::new(here, address.port());
-    let reply = TcpStream::connect_timeout(&here, patience).and_then(|mut stream| {
+    let reply = TcpStream::connect_timeout(&here(address), patience).and_then(|mut stream| {
         stream.set_write_timeout(Some(patience))?;
         stream.write_all(PING)?;
         let mut reply = Vec::new();
@@ -65,25 +66,64 @@ fn ping(address: SocketAddr, patience: Duration) -> Answer {
     }
 }
 
+/// Where a socket that is bound to `address` is reached from this host.
+fn here(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
 fn read(reply: &[u8]) -> Answer {
-    // A TLS alert (RFC 8446 section 6), or Go's words for it.
-    if reply.starts_with(&[0x15, 0x03]) {
-        return Answer::Tls;
-    }
-    let text = String::from_utf8_lossy(reply);
-    if text.contains("sent an HTTP request to an HTTPS server") {
-        return Answer::Tls;
-    }
-    let head = text.split("\r\n\r\n").next().unwrap_or_default();
-    let mut headers = head.split("\r\n").filter_map(|line| line.split_once(':'));
-    let version = headers.find(|(name, _)| {
-        name.eq_ignore_ascii_case("api-version") || name.eq_ignore_ascii_case("libpod-api-version")
-    });
-    match version {
-        Some((_, version)) if head.starts_with("HTTP/1.") => {
-            Answer::Api(version.trim().escape_debug().take(16).collect())
+    // Go's words where TLS was expected.
+    let says = |words: &[u8]| reply.windows(words.len()).any(|window| window == words);
+    match address::read_reply(reply) {
+        Some(Reply::Api(api)) => Answer::Api(api.version),
+        Some(Reply::Alert(_)) => Answer::Tls,
+        Some(Reply::Http(400, _)) if says(b"sent an HTTP request to an HTTPS server") => {
+            Answer::Tls
         }
         _ => Answer::Other,
+    }
+}
+
+/// Tries doors that speak TLS, as a stranger does from outside.
+fn ask_over_tls(sockets: Vec<(&SocketAddr, &mut Answer)>) {
+    if sockets.is_empty() {
+        return;
+    }
+    let targets: Result<Vec<_>, _> = sockets
+        .iter()
+        .map(|(address, _)| Target::parse(&format!("tcp://{}", here(**address))))
+        .collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let (Ok(targets), Ok(runtime)) = (targets, runtime) else { return };
+    let probe = Probe { concurrency: sockets.len(), patience: LONG };
+    let Ok(looks) = runtime.block_on(probe.look(targets, |_| {})) else { return };
+    for (address, answer) in sockets {
+        let look = looks.iter().find(|look| look.address == Some(here(*address)));
+        if let Some(over_tls) = look.and_then(over_tls) {
+            *answer = over_tls;
+        }
+    }
+}
+
+/// What a stranger got; `None` where that is not known.
+fn over_tls(look: &Look) -> Option<Answer> {
+    let Seen::Tcp(tcp) = &look.seen else { return None };
+    let tls = tcp.tls.as_ref()?;
+    let doors = [Some(&tls.without_certificate), tls.self_made.as_ref()];
+    for door in doors.into_iter().flatten() {
+        if let Access::Api(api) = door {
+            return Some(Answer::ApiOverTls(api.version.clone()));
+        }
+    }
+    match (&tls.without_certificate, &tls.asks_for) {
+        (Access::Refused(_), Some(_)) => Some(Answer::WantsCertificate),
+        (Access::Http(..), _) => Some(Answer::Other),
+        _ => None,
     }
 }
 
@@ -114,8 +154,11 @@ mod tests {
     fn an_api_is_known_by_its_header() {
         let cases: &[(&[u8], Answer)] = &[
             (b"HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\n\r\nOK", Answer::Api("1.41".to_owned())),
-            (b"HTTP/1.1 200 OK\r\nLibpod-API-Version: 4.3.1\r\n\r\n", Answer::Api("4.3.1".to_owned())),
-            (b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n", Answer::Tls),
+            (
+                b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+                Answer::Tls,
+            ),
+            (b"HTTP/1.0 400 Bad Request\r\n\r\nno\n", Answer::Other),
             (b"\x15\x03\x01\x00\x02\x02\x46", Answer::Tls),
             (b"HTTP/1.1 404 Not Found\r\n\r\nApi-Version: 1.41", Answer::Other),
             (b"SSH-2.0-OpenSSH_9.2\r\nApi-Version: 1\r\n", Answer::Other),
