@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use data_encoding::HEXLOWER;
+use seawall_rules::exposure::Severity;
 use seawall_rules::operation::Operation;
 
 use crate::audit::{Ending, RefusedConnection};
@@ -247,6 +248,26 @@ impl Metrics {
         page.suffixed("_count", &[], read(&self.timed));
     }
 
+    fn render_scan(page: &mut Page, gate: &Gate) {
+        let outlook = gate.watch.outlook();
+        page.family(
+            "seawall_engines_beside",
+            "gauge",
+            "Engines that anyone reaches on this host beside the gate.",
+        );
+        page.sample(&[], outlook.beside.len());
+        // Without a result there is nothing to count; an alert on absence says so.
+        let Some(Ok(scan)) = &outlook.scan else { return };
+        page.family("seawall_scan_time_seconds", "gauge", "When the last host scan was made.");
+        page.sample(&[], scan.time.unix_timestamp());
+        page.family("seawall_scan_findings", "gauge", "Findings of the last host scan.");
+        let counts = scan.counts();
+        for severity in Severity::ALL {
+            let found = counts.iter().find(|(of, _)| of == severity);
+            page.sample(&[("severity", severity.as_str())], found.map_or(0, |(_, count)| *count));
+        }
+    }
+
     fn render_state(&self, page: &mut Page, gate: &Gate) {
         let audit = gate.trail.health();
         let snapshot = gate.snapshot.load();
@@ -297,6 +318,7 @@ impl Metrics {
             };
             page.sample(&[("of", of), ("name", &name)], since_epoch(expiry.not_after));
         }
+        Self::render_scan(page, gate);
         page.family("seawall_build_info", "gauge", "The version that runs.");
         page.sample(&[("version", env!("CARGO_PKG_VERSION"))], 1);
     }

@@ -8,6 +8,7 @@ pub mod address;
 pub mod catalogue;
 pub mod certificate;
 pub mod facts;
+pub mod fix;
 mod judge;
 pub mod read;
 mod report;

@@ -1,5 +1,6 @@
 //! What `status` and `sessions` show, gathered from the running gate.
 
+use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
@@ -11,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use crate::admit::Ban;
 use crate::cli::report::Error;
 use crate::engine::Engine;
+use crate::exposure::watch::{Found, Outlook};
 use crate::gate::{self, Gate, Of};
 use crate::listen;
 use crate::pki;
@@ -39,6 +41,7 @@ pub struct Status {
     /// Sources kept out for their failures.
     pub banned: Vec<String>,
     pub audit: AuditStatus,
+    pub scan: ScanStatus,
     /// Everything that wants the operator's attention, one sentence each.
     pub warnings: Vec<String>,
 }
@@ -110,6 +113,45 @@ impl Expiry {
     }
 }
 
+/// What is known of the host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScanStatus {
+    /// Where the host scan leaves its result.
+    pub file: String,
+    /// When the last one was made; `None` when there is none, or it cannot be read.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub time: Option<OffsetDateTime>,
+    /// Its findings by severity, the worst first.
+    pub findings: Vec<(String, usize)>,
+    /// The worst of them.
+    pub worst: Option<Found>,
+    /// Why it cannot be read.
+    pub trouble: Option<String>,
+}
+
+impl ScanStatus {
+    fn shown(file: &Path, outlook: &Outlook) -> Self {
+        let mut shown = Self {
+            file: file.display().to_string(),
+            time: None,
+            findings: Vec::new(),
+            worst: None,
+            trouble: None,
+        };
+        match &outlook.scan {
+            None => {}
+            Some(Err(why)) => shown.trouble = Some(why.clone()),
+            Some(Ok(scan)) => {
+                shown.time = Some(scan.time);
+                let counts = scan.counts().into_iter();
+                shown.findings = counts.map(|(of, count)| (of.to_string(), count)).collect();
+                shown.worst = scan.worst().cloned();
+            }
+        }
+        shown
+    }
+}
+
 /// Whether the trail is being written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuditStatus {
@@ -175,9 +217,13 @@ pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
     let engine = sign_of_life(&snapshot.engine).await;
     let clock = gate.store().clock_behind(SystemTime::now())?;
     let certificates: Vec<Expiry> = snapshot.expiries.iter().map(Expiry::shown).collect();
+    let result = &snapshot.config.scan.result;
+    gate.watch.read_again(result);
+    let outlook = gate.watch.outlook();
+    let scan = ScanStatus::shown(result, &outlook);
     let health = gate.trail.health();
     let totals = gate.metrics.totals();
-    let mut warnings = Vec::new();
+    let mut warnings = outlook.beside.clone();
     if let Err(why) = &engine {
         warnings.push(format!("the engine does not answer: {why}"));
     }
@@ -206,6 +252,18 @@ pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
     for expiry in certificates.iter().filter(soon) {
         warnings.push(format!("the certificate of {} ends {}", expiry.of, expiry.not_after.date()));
     }
+    if let Some(why) = &scan.trouble {
+        warnings.push(format!("the result of the host scan cannot be read: {why}"));
+    }
+    if let Some(worst) = scan.worst.as_ref().filter(|worst| worst.is_grave()) {
+        warnings.push(format!(
+            "the host scan found: {} ({} {}, {})",
+            worst.what, worst.severity, worst.id, worst.subject
+        ));
+    }
+    if scan.time.is_some_and(|time| time < OffsetDateTime::now_utc() - STALE) {
+        warnings.push("the last host scan is more than two days old".to_owned());
+    }
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -227,6 +285,7 @@ pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
             seq: health.seq,
             failing: health.failing,
         },
+        scan,
         warnings,
     })
 }
@@ -261,6 +320,9 @@ const WEEK: time::Duration = time::Duration::days(7);
 
 /// What no identity's name can be.
 const CRL: &str = "CRL";
+
+/// The timer scans every day.
+const STALE: time::Duration = time::Duration::days(2);
 
 /// Enough for an engine under load, short enough for someone who waits for `status`.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(3);

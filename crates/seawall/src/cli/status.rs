@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use super::Context;
 use super::report::{Doing, Error};
-use crate::admin::status::Status;
+use crate::admin::status::{ScanStatus, Status};
 use crate::admin::{Answer, Call, client};
 
 /// Show one screen about the running gate
@@ -62,6 +62,7 @@ fn screen(status: &Status, now: OffsetDateTime) -> String {
             ),
         ),
         ("audit", audit),
+        ("host scan", scan(&status.scan, now)),
     ];
     if !status.banned.is_empty() {
         let (shown, more) = status.banned.split_at(status.banned.len().min(5));
@@ -84,6 +85,20 @@ fn screen(status: &Status, now: OffsetDateTime) -> String {
         lines.push(("WARNING", warning.clone()));
     }
     lines.iter().map(|(what, value)| format!("{what:<13}{value}\n")).collect()
+}
+
+fn scan(scan: &ScanStatus, now: OffsetDateTime) -> String {
+    let Some(time) = scan.time else {
+        return match scan.trouble {
+            Some(_) => format!("{} CANNOT BE READ", scan.file),
+            None => "none yet; `sudo systemctl enable --now seawall-scan.timer` has one made a day"
+                .to_owned(),
+        };
+    };
+    let counts: Vec<_> =
+        scan.findings.iter().map(|(severity, count)| format!("{count} {severity}")).collect();
+    let found = if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") };
+    format!("{} ago: {found}", days(now - time))
 }
 
 fn days(span: time::Duration) -> String {

@@ -48,6 +48,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("ssh", "Ways in over SSH, by keys that were registered with `identity add --ssh-key`."),
     ("limits", "Bounds on what one client, or all of them, can take."),
     ("audit", "The record of every request."),
+    ("scan", "What the gate knows of its host."),
     ("admin", "How commands on this host reach the running gate."),
 ];
 
@@ -499,6 +500,14 @@ pub(crate) const KEYS: &[Key] = &[
         example: "",
         meaning: "A command, with its arguments, that gets each signed head on its standard \
             input, to keep it where this host cannot change it.",
+    },
+    Key {
+        name: "scan.result",
+        kind: Kind::Text,
+        default: Some(r#""STATE/scan.json""#),
+        example: "",
+        meaning: "Where `seawall-scan.service` leaves its result, which `status` and the metrics \
+            show.",
     },
     Key {
         name: "admin.socket",

@@ -16,8 +16,8 @@ use super::file::{Reader, Typed};
 use super::listen::{Unusable, parse_network};
 use super::overrides::Overrides;
 use super::{
-    Admin, Audit, Bans, Config, EnrolmentLimits, Limits, OnFailure, OutsideTls, Source, Ssh, Sshd,
-    Sync, Tls,
+    Admin, Audit, Bans, Config, EnrolmentLimits, Limits, OnFailure, OutsideTls, Scan, Source, Ssh,
+    Sshd, Sync, Tls,
 };
 use crate::cli::report::Error;
 use crate::cli::{self, Context};
@@ -91,6 +91,7 @@ pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result
         ssh: ssh(&mut reader, base),
         limits: limits(&mut reader),
         audit: audit(&mut reader, base),
+        scan: Scan { result: reader.path("scan.result", base) },
         admin: admin(&mut reader, base),
         source: Source { context: context.clone(), overrides: overrides.clone() },
     };

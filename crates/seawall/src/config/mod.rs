@@ -59,6 +59,8 @@ pub struct Config {
     pub limits: Limits,
     /// The audit trail.
     pub audit: Audit,
+    /// What the gate knows of its host.
+    pub scan: Scan,
     /// The admin socket and the metrics listener.
     pub admin: Admin,
     /// Where all this was read, to read it again.
@@ -350,6 +352,13 @@ pub struct Audit {
     pub keep_bytes: u64,
     /// A command that gets each signed head on standard input.
     pub anchor: Vec<String>,
+}
+
+/// The host scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// Where its result is left; default `STATE/scan.json`.
+    pub result: PathBuf,
 }
 
 /// Name of the admin socket in the state folder, where the configuration says nothing else.

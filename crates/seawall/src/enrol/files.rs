@@ -89,7 +89,7 @@ pub(super) fn remove_folder(path: &Path) -> io::Result<()> {
 }
 
 /// Makes what was renamed or made in a folder last.
-pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 

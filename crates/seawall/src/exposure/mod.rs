@@ -2,8 +2,10 @@
 //! to say.
 
 pub(crate) mod certificate;
+pub(crate) mod fix;
 mod gather;
 pub mod probe;
 mod root;
+pub mod watch;
 
 pub use gather::{folder, host};

@@ -24,6 +24,7 @@ use crate::authenticate::Credential;
 use crate::cli::report::{Doing, Error};
 use crate::config::Listen;
 use crate::enrol::server::Enrolment;
+use crate::exposure::watch::Watch;
 use crate::metrics::{Limit, Metrics};
 use crate::sessions::{Registered, Session, Sessions, TooMany};
 use crate::state::call::{Reply, StateCall};
@@ -47,6 +48,8 @@ pub struct Gate {
     pub draining: CancellationToken,
     /// Tells that another snapshot is in force.
     pub published: watch::Sender<()>,
+    /// What is known of the host.
+    pub watch: Watch,
     /// When it began to serve.
     pub started: SystemTime,
     /// What it listens on, as `status` shows it.
@@ -65,6 +68,7 @@ impl Gate {
             trail,
             metrics: Metrics::default(),
             enrolment: Enrolment::default(),
+            watch: Watch::default(),
             draining: CancellationToken::new(),
             published: watch::Sender::new(()),
             started: SystemTime::now(),

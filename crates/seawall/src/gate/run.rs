@@ -15,6 +15,7 @@ use crate::audit::Trail;
 use crate::cli::Context;
 use crate::cli::report::{Doing, Error};
 use crate::config::Config;
+use crate::exposure::watch;
 use crate::listen;
 use crate::metrics::Limit;
 use crate::state::{Lock, Store};
@@ -74,6 +75,7 @@ async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopp
     }
     tokio::spawn(admin::server::serve(gate.clone(), admin, stop.clone()));
     tokio::spawn(upkeep(gate.clone()));
+    tokio::spawn(watch::run(gate.clone()));
     tokio::spawn(crls(gate.clone()));
     for address in listen::open_to_the_internet(&config, &listen::Interfaces::look()) {
         tracing::warn!(%address, "{}", listen::OPEN_TO_THE_INTERNET);

@@ -27,4 +27,5 @@ mod spelling;
 mod streams;
 mod through_sshd;
 mod upgrade;
+mod watching;
 mod wire;

@@ -232,8 +232,10 @@ fn versions(about: &mut About<'_>, tls: &Tls) {
         about.find(about.finding(&checks::OLD_TLS, what));
     }
     let Some((_, worst)) = bad.iter().max_by_key(|(_, suite)| suite.strength) else { return };
-    let what =
-        format!("the server takes {} weak cipher suites, {} among them", bad.len(), worst.name);
+    let what = match bad.len() {
+        1 => format!("the server takes the weak cipher suite {}", worst.name),
+        many => format!("the server takes {many} weak cipher suites, {} among them", worst.name),
+    };
     let mut finding = about.finding(&checks::WEAK_SUITES, what);
     if worst.strength < Strength::Broken {
         finding = finding.weighed(Severity::Low, "none of them is broken outright");
@@ -609,8 +611,8 @@ mod tests {
         });
         assert_eq!(
             dated,
-            ["low ADR-006: the server takes 1 weak cipher suites, \
-              TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA among them"]
+            ["low ADR-006: the server takes the weak cipher suite \
+                 TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"]
         );
     }
 

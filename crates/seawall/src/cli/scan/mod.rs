@@ -1,7 +1,10 @@
-//! `seawall scan`: whether this host's engine, or a folder's, is exposed or badly secured.
+//! `seawall scan`: whether an engine is exposed or badly secured: this host's, a folder's, or one at
+//! an address.
 
+mod addresses;
 mod baseline;
 mod explain;
+mod fix;
 mod html;
 mod json;
 mod junit;
@@ -10,7 +13,7 @@ mod sarif;
 mod text;
 mod waivers;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use seawall_rules::exposure::waiver::Waiver;
@@ -19,19 +22,25 @@ use time::OffsetDateTime;
 
 use super::Context;
 use super::report::{self, Doing as _, Error};
+use crate::config;
+use crate::enrol::files;
 use crate::exposure;
+use fix::Consent;
 
 /// Find out whether a Docker daemon is exposed, and what closes it
 ///
 /// Without --root it looks at this host: engines and their settings, listening ports, sockets and
 /// who may open them, SSH, certificates and keys, contexts, containers. It changes nothing. As
-/// root it sees all; what it may not see it lists as not known.
+/// root it sees all; what it may not see it lists as not known. With targets it looks at those
+/// addresses as a stranger would.
 ///
 /// Exit codes: 0 nothing at or above --fail-on, 3 something, 4 nothing to scan.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  sudo seawall scan\n  \
     seawall scan --root ./image --format sarif > findings.sarif\n  \
     sudo seawall scan --format json > known.json && sudo seawall scan --baseline known.json\n  \
+    seawall scan tcp://build-7:2376 ssh://build-7\n  \
+    sudo seawall scan --fix\n  \
     seawall scan --explain NET-001\n\n\
     A waiver, for --waivers FILE:\n  \
     [[waiver]]\n  \
@@ -40,6 +49,8 @@ use crate::exposure;
     reason = \"on call until the gate is rolled out\"\n  \
     until = 2027-01-31")]
 pub(crate) struct Args {
+    #[command(flatten)]
+    addresses: addresses::Addresses,
     /// Look at the files of this folder instead: an unpacked image, a repository of configuration
     #[arg(long, value_name = "DIR")]
     root: Option<PathBuf>,
@@ -56,6 +67,21 @@ pub(crate) struct Args {
     /// Findings that are accepted, each with a reason and an end (TOML)
     #[arg(long, value_name = "FILE")]
     waivers: Option<PathBuf>,
+    /// Put right what can be: permissions and drop-ins, each shown as a diff and asked for
+    ///
+    /// Restarts nothing. What was there before is kept in the state folder.
+    #[arg(long, conflicts_with_all = ["targets", "file", "list", "explain", "for_gate"])]
+    fix: bool,
+    /// Make every change that --fix shows, without asking
+    #[arg(long, requires = "fix")]
+    yes: bool,
+    /// Take back what the last --fix changed
+    #[arg(long, conflicts_with_all = ["fix", "root", "targets", "file", "list", "explain", "for_gate"])]
+    undo: bool,
+    /// Leave the result where the gate reads it (`scan.result`), as JSON, and print nothing
+    #[arg(long, conflicts_with_all = ["root", "targets", "file", "list", "explain", "format",
+          "baseline"])]
+    for_gate: bool,
     /// Tell about one check instead
     #[arg(long, value_name = "ID", conflicts_with_all = ["root", "list"])]
     explain: Option<String>,
@@ -117,10 +143,19 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<(), Error> {
     if let Some(id) = &args.explain {
         return report::print(explain::one(id)?);
     }
+    if args.undo {
+        return fix::undo(&context.state_dir);
+    }
     let waivers = args.waivers.as_deref().map(waivers::read).transpose()?.unwrap_or_default();
     let baseline = args.baseline.as_deref().map(baseline::read).transpose()?;
-    let report = look(context, &args)?;
+    let mut report = look(context, &args)?;
+    if args.fix && put_right(context, &args, &report, &waivers)? {
+        report = look(context, &args)?;
+    }
     let outcome = weigh(report, waivers, baseline, args.root.is_some());
+    if args.for_gate {
+        return for_gate(context, &outcome);
+    }
     report::print(match args.format {
         Format::Text => text::write(&outcome, &text::Style::of_terminal()),
         Format::Json => json::write(&outcome)?,
@@ -137,7 +172,37 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<(), Error> {
     }
 }
 
+/// Leaves the result where the gate reads it, the old or the new one at every moment.
+fn for_gate(context: &Context, outcome: &Outcome) -> Result<(), Error> {
+    let file = config::load_for_command(context)?.scan.result;
+    let text = json::write(outcome)?;
+    let write = || {
+        if let Some(folder) = file.parent() {
+            files::folder(folder, files::Access::Owner)?;
+        }
+        files::replace(&file, text.as_bytes(), files::Access::Owner)
+    };
+    write().doing(|| format!("write {}", file.display()))
+}
+
+/// Whether anything was changed. What is waived is accepted as it is.
+fn put_right(
+    context: &Context,
+    args: &Args,
+    report: &Report,
+    waivers: &[Waiver],
+) -> Result<bool, Error> {
+    let today = OffsetDateTime::now_utc().date();
+    let (findings, _, _) = waivers::apply(report.findings.clone(), waivers.to_vec(), today);
+    let root = args.root.as_deref().unwrap_or(Path::new("/"));
+    let consent = if args.yes { Consent::Given } else { Consent::Ask };
+    fix::fix(root, &context.state_dir, &findings, consent)
+}
+
 fn look(context: &Context, args: &Args) -> Result<Report, Error> {
+    if args.addresses.any() {
+        return addresses::look(&args.addresses);
+    }
     let (scanned, facts) = match &args.root {
         Some(folder) => {
             let doing = || format!("look at the folder `{}`", folder.display());

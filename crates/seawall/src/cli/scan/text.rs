@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use seawall_rules::exposure::{Finding, Report, Severity, State};
+use seawall_rules::exposure::{Finding, Report, Scope, Severity, State};
 
 use super::{Outcome, scopes, waivers};
 use crate::audit::visible;
@@ -70,10 +70,23 @@ pub(super) fn write(outcome: &Outcome, style: &Style) -> String {
     if !report.unknown.is_empty() {
         text += &unknown(report);
     }
+    // Addresses are told one by one: that one is shut is an answer too.
+    let addresses = scopes(report).contains(&Scope::Address);
+    if addresses {
+        text += "LOOKED AT, from here:\n";
+        for one in &report.scanned {
+            text += &format!("  {one}\n");
+        }
+    }
     if !text.is_empty() {
         text.push('\n');
     }
-    text + &summary(outcome)
+    let scanned = match report.scanned.as_slice() {
+        [_] if addresses => "1 address".to_owned(),
+        all if addresses => format!("{} addresses", all.len()),
+        all => all.join(", "),
+    };
+    text + &summary(outcome, &scanned)
 }
 
 /// What one check found: what is common once, what differs for each.
@@ -133,7 +146,7 @@ fn unknown(report: &Report) -> String {
     text
 }
 
-fn summary(outcome: &Outcome) -> String {
+fn summary(outcome: &Outcome, scanned: &str) -> String {
     let report = &outcome.report;
     let counts: Vec<_> = Severity::ALL
         .iter()
@@ -155,9 +168,8 @@ fn summary(outcome: &Outcome) -> String {
         count => format!("; {count} waived or known"),
     };
     format!(
-        "{}: {found}{aside}. Of {} checks {} passed, {} could not be made in full, {} had nothing \
+        "{scanned}: {found}{aside}. Of {} checks {} passed, {} could not be made in full, {} had nothing \
          to look at.\n",
-        report.scanned.join(", "),
         states.len(),
         of(State::Pass),
         of(State::Unknown),

@@ -6,11 +6,14 @@ use std::process::Command;
 use crate::cli::Context;
 use crate::cli::report::{Doing, Error};
 
-/// The unit as packages ship it; here it gets the paths of this binary and its files.
-const UNIT: &str = include_str!("../../../../../packaging/seawall.service");
-const PACKAGED: [&str; 2] =
-    ["/usr/lib/systemd/system/seawall.service", "/lib/systemd/system/seawall.service"];
-const OURS: &str = "/etc/systemd/system/seawall.service";
+/// The units as packages ship them; here they get the paths of this binary and its files.
+const UNITS: [(&str, &str); 3] = [
+    ("seawall.service", include_str!("../../../../../packaging/seawall.service")),
+    ("seawall-scan.service", include_str!("../../../../../packaging/seawall-scan.service")),
+    ("seawall-scan.timer", include_str!("../../../../../packaging/seawall-scan.timer")),
+];
+const PACKAGED: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+const OURS: &str = "/etc/systemd/system";
 
 /// Whether systemd runs this host, sd_booted(3).
 pub(in crate::cli) fn systemd_runs() -> bool {
@@ -33,32 +36,36 @@ pub(super) fn check() -> Result<(), Error> {
     Ok(())
 }
 
-/// Installs the unit where no package did, enables it and starts it.
+/// Installs the units where no package did, enables them and starts them: the gate, and the daily
+/// scan of the host.
 ///
 /// # Errors
 /// What systemd said.
 pub(super) fn install(context: &Context) -> Result<(), Error> {
     let binary = std::env::current_exe().doing(|| "find the seawall binary".to_owned())?;
-    let unit = unit(&binary, context)?;
-    let packaged =
-        PACKAGED.iter().any(|path| std::fs::read_to_string(path).is_ok_and(|t| t == unit));
-    if !packaged {
-        super::plan::write(Path::new(OURS), &unit)?;
+    for (name, packaged) in UNITS {
+        let unit = unit(packaged, &binary, context)?;
+        let is_it = |folder| {
+            std::fs::read_to_string(Path::new(folder).join(name)).is_ok_and(|text| text == unit)
+        };
+        if !PACKAGED.iter().any(is_it) {
+            super::plan::write(&Path::new(OURS).join(name), &unit)?;
+        }
     }
     systemctl(&["daemon-reload"])?;
-    systemctl(&["enable", "seawall.service"])?;
-    systemctl(&["restart", "seawall.service"])
+    systemctl(&["enable", "seawall.service", "seawall-scan.timer"])?;
+    systemctl(&["restart", "seawall.service", "seawall-scan.timer"])
 }
 
-fn unit(binary: &Path, context: &Context) -> Result<String, Error> {
-    let (serve, reload) = (command(binary, context, "serve")?, command(binary, context, "reload")?);
-    Ok(UNIT
-        .replace("/usr/bin/seawall serve", &serve)
-        .replace(
-            "ReadWritePaths=/var/lib/seawall",
-            &format!("ReadWritePaths={}", context.state_dir.display()),
-        )
-        .replace("/usr/bin/seawall reload", &reload))
+fn unit(packaged: &str, binary: &Path, context: &Context) -> Result<String, Error> {
+    let mut unit = packaged.replace(
+        "ReadWritePaths=/var/lib/seawall",
+        &format!("ReadWritePaths={}", context.state_dir.display()),
+    );
+    for run in ["serve", "reload", "scan --for-gate"] {
+        unit = unit.replace(&format!("/usr/bin/seawall {run}"), &command(binary, context, run)?);
+    }
+    Ok(unit)
 }
 
 /// A command of this binary on the files of `context`, as a unit names it.
@@ -108,29 +115,69 @@ pub(in crate::cli) fn systemctl(arguments: &[&str]) -> Result<(), Error> {
 mod tests {
     use super::*;
 
+    #[test]
+    fn systemd_accepts_the_units() {
+        // Where there is no systemd, nothing is installed for it either.
+        let dir = tempfile::tempdir().unwrap();
+        for (name, packaged) in UNITS {
+            let plain = packaged.replace("/usr/bin/seawall", "/bin/true");
+            std::fs::write(dir.path().join(name), plain).unwrap();
+        }
+        let files = UNITS.map(|(name, _)| dir.path().join(name));
+        let verify =
+            Command::new("systemd-analyze").args(["verify", "--man=no"]).args(files).output();
+        let Ok(verify) = verify else { return };
+        let said = String::from_utf8_lossy(&verify.stderr);
+        assert!(!said.contains("seawall"), "{said}");
+    }
+
     fn context(config: &str, state: &str) -> Context {
         Context { config_file: config.into(), state_dir: state.into(), json: false }
     }
 
     #[test]
-    fn the_packaged_unit_is_the_one_for_the_usual_paths() {
+    fn the_packaged_units_are_the_ones_for_the_usual_paths() {
         let usual = context("/etc/seawall/seawall.toml", "/var/lib/seawall");
-        assert_eq!(unit(Path::new("/usr/bin/seawall"), &usual).unwrap(), UNIT);
+        for (_, packaged) in UNITS {
+            assert_eq!(unit(packaged, Path::new("/usr/bin/seawall"), &usual).unwrap(), packaged);
+        }
     }
 
     #[test]
     fn other_paths_stand_in_the_unit() {
         let other = context("/srv/gate.toml", "/srv/state");
-        let unit = unit(Path::new("/usr/local/bin/seawall"), &other).unwrap();
-        let has = |line: &str| assert!(unit.lines().any(|l| l == line), "{line} is not in\n{unit}");
-        has("ExecStart=/usr/local/bin/seawall serve --config /srv/gate.toml --state /srv/state");
-        has("ExecReload=/usr/local/bin/seawall reload --config /srv/gate.toml --state /srv/state");
-        has("ReadWritePaths=/srv/state");
+        let expected: [(&str, &[&str]); 2] = [
+            (
+                UNITS[0].1,
+                &[
+                    "ExecStart=/usr/local/bin/seawall serve --config /srv/gate.toml --state \
+                     /srv/state",
+                    "ExecReload=/usr/local/bin/seawall reload --config /srv/gate.toml --state \
+                     /srv/state",
+                    "ReadWritePaths=/srv/state",
+                ],
+            ),
+            (
+                UNITS[1].1,
+                &[
+                    "ExecStart=/usr/local/bin/seawall scan --for-gate --config /srv/gate.toml \
+                     --state /srv/state",
+                    "ReadWritePaths=/srv/state",
+                ],
+            ),
+        ];
+        for (packaged, lines) in expected {
+            let unit = unit(packaged, Path::new("/usr/local/bin/seawall"), &other).unwrap();
+            for line in lines {
+                assert!(unit.lines().any(|it| it == *line), "{line} is not in\n{unit}");
+            }
+        }
     }
 
     #[test]
     fn a_path_that_systemd_would_read_otherwise_is_refused() {
-        assert!(unit(Path::new("/usr/bin/sea wall"), &context("/c", "/s")).is_err());
-        assert!(unit(Path::new("/usr/bin/seawall"), &context("/c%n", "/s")).is_err());
+        let of = |binary, config| unit(UNITS[0].1, Path::new(binary), &context(config, "/s"));
+        assert!(of("/usr/bin/sea wall", "/c").is_err());
+        assert!(of("/usr/bin/seawall", "/c%n").is_err());
     }
 }

@@ -116,6 +116,9 @@ fn an_empty_file_is_every_default() {
                 keep_bytes: 4294967296,
                 anchor: [],
             },
+            scan: Scan {
+                result: "/var/lib/seawall/scan.json",
+            },
             admin: Admin {
                 socket: "/var/lib/seawall/admin.sock",
                 metrics: None,
@@ -204,6 +207,8 @@ fn every_key_is_read() {
         segment_size = "1MiB"
         keep = "1GiB"
         anchor = ["logger", "-t", "seawall"]
+        [scan]
+        result = "scans/last.json"
         [admin]
         socket = "/run/seawall.sock"
         unsafe_metrics = "127.0.0.1:9323"
@@ -361,6 +366,9 @@ fn every_key_is_read() {
                     "-t",
                     "seawall",
                 ],
+            },
+            scan: Scan {
+                result: "/etc/seawall/scans/last.json",
             },
             admin: Admin {
                 socket: "/run/seawall.sock",

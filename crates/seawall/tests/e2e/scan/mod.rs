@@ -1,7 +1,9 @@
 //! `seawall scan` of roots that are made for the test, one good and one bad for every check, and
 //! of real engines that are started insecurely.
 
+mod address;
 mod files;
+mod fix;
 mod live;
 mod report;
 

@@ -4,6 +4,7 @@ pub(crate) mod client;
 pub(crate) mod engine;
 pub(crate) mod gate;
 pub(crate) mod netns;
+pub(crate) mod open_engine;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod relay;
