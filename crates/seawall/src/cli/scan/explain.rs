@@ -89,6 +89,7 @@ fn wrapped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::reference;
     use super::*;
 
     #[test]
@@ -109,6 +110,38 @@ mod tests {
         ");
         assert_eq!(one("NET-0001").unwrap_err().hints, ["did you mean NET-001?"]);
         assert_eq!(one("x").unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn the_reference_of_the_checks_is_the_catalogue() {
+        let mut page = "# Checks of `seawall scan`\n\n\
+            Generated from the code; do not edit. `seawall scan --explain ID` says the same. The \
+            severity is the worst that a check weighs; [scan.md](../scan.md) says how.\n"
+            .to_owned();
+        for scope in [Scope::Host, Scope::Address] {
+            let of_scope: Vec<_> = catalogue::all().filter(|it| it.scope == scope).collect();
+            let looks_at = of_scope.first().map_or("", |check| super::scope(check));
+            page += &format!("\n## Looking at {looks_at}\n\n| id | at most | finds | CIS |\n");
+            page += "| --- | --- | --- | --- |\n";
+            for check in &of_scope {
+                let anchor = check.id.to_ascii_lowercase();
+                let (id, severity, title) = (check.id, check.severity, check.title);
+                let cis = check.cis.join(", ");
+                page += &format!("| [{id}](#{anchor}) | {severity} | {title} | {cis} |\n");
+            }
+            for check in of_scope {
+                page += &format!(
+                    "\n### {}\n\n{}: {}.\n\n{}\n\n```\n{}\n```\n\n<{}>\n",
+                    check.id,
+                    check.severity,
+                    check.title,
+                    check.why,
+                    check.remedy_in_general(),
+                    check.reference
+                );
+            }
+        }
+        reference::assert_matches_checked_in("checks.md", &page);
     }
 
     #[test]

@@ -256,3 +256,6 @@ fn scopes(report: &Report) -> Vec<Scope> {
         |scope: &Scope| report.states(*scope).any(|(_, state)| state != State::NotApplicable);
     all.into_iter().filter(looked).collect()
 }
+
+#[cfg(test)]
+mod tests;

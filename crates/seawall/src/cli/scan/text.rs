@@ -22,6 +22,12 @@ impl Style {
         Self { width: 100, colors: terminal && !plain }
     }
 
+    /// As into a file.
+    #[cfg(test)]
+    pub(super) fn plain() -> Self {
+        Self { width: 100, colors: false }
+    }
+
     fn painted(&self, severity: Severity) -> String {
         let name = severity.as_str().to_uppercase();
         let color = match severity {

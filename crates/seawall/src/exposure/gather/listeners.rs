@@ -1,5 +1,7 @@
 //! Listening TCP sockets: where they are bound, whose they are, and what answers.
 
+use std::net::{IpAddr, SocketAddr};
+
 use seawall_rules::exposure::catalogue::network::{
     DUAL_STACK, OTHER_API, PLAIN_TCP, UNVERIFIED_TLS,
 };
@@ -8,6 +10,7 @@ use seawall_rules::exposure::read::sockets::{self, Listening};
 
 use super::processes::Process;
 use super::{Gathering, Seen, answers};
+use crate::firewall::live::{Covered, Family, Live};
 
 impl Gathering {
     pub(super) fn listeners(&mut self, processes: &[Process]) {
@@ -36,6 +39,8 @@ impl Gathering {
             .map(|(row, _)| (row.address, holders.get(&row.inode).map(|(_, name)| name.as_str())))
             .collect();
         let mut answers = answers::ask(&asked);
+        // Reading the rules takes longer than all else; most hosts need none of them.
+        let mut rules = None;
         for (row, reachable) in &listening {
             let answer = match reachable {
                 true => answers.remove(&row.address).unwrap_or(Answer::Other),
@@ -44,12 +49,16 @@ impl Gathering {
                 }
                 false => Answer::Other,
             };
-            self.facts.listeners.push(Listener {
-                address: row.address,
-                owner: holders.get(&row.inode).cloned(),
-                answer,
-                firewall: Firewall::Unknown("its live rules are not read".to_owned()),
-            });
+            let owner = holders.get(&row.inode).cloned();
+            let firewall = match reachable {
+                true if matters(row.address, owner.as_ref(), &answer) => {
+                    let rules = rules.get_or_insert_with(Live::read);
+                    firewall(rules, row.address)
+                }
+                true => Firewall::Unknown("it was not asked about this port".to_owned()),
+                false => Firewall::Unknown("its rules are another network's".to_owned()),
+            };
+            self.facts.listeners.push(Listener { address: row.address, owner, answer, firewall });
         }
     }
 
@@ -66,5 +75,35 @@ impl Gathering {
             }
         }
         rows
+    }
+}
+
+/// Whether it matters who can reach a socket: an engine's or a gate's, on a network.
+fn matters(address: SocketAddr, owner: Option<&(u32, String)>, answer: &Answer) -> bool {
+    let program = owner.map(|(_, name)| name.as_str());
+    let engine = matches!(program, Some("dockerd" | "podman" | "rootlesskit" | "seawall"));
+    let speaks = matches!(
+        answer,
+        Answer::Api(_) | Answer::ApiOverTls(_) | Answer::WantsCertificate | Answer::Tls
+    );
+    (engine || speaks) && !address.ip().to_canonical().is_loopback()
+}
+
+/// What the rules do with strangers, in every family that the socket takes.
+fn firewall(rules: &Live, address: SocketAddr) -> Firewall {
+    let families: &[Family] = match address.ip() {
+        IpAddr::V6(ip) if ip.is_unspecified() => &[Family::V4, Family::V6],
+        IpAddr::V6(_) => &[Family::V6],
+        IpAddr::V4(_) => &[Family::V4],
+    };
+    let told: Vec<_> = families.iter().map(|it| rules.covers(address.port(), *it)).collect();
+    for covered in &told {
+        if let Covered::Unknown(why) = covered {
+            return Firewall::Unknown(why.clone());
+        }
+    }
+    match told.contains(&Covered::No) {
+        true => Firewall::Open,
+        false => Firewall::Limits,
     }
 }

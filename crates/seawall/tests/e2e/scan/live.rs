@@ -73,6 +73,26 @@ fn an_engine_in_plain_text_on_every_address_is_critical() {
 }
 
 #[test]
+fn a_firewall_weighs_only_where_it_holds_for_both_families() {
+    let rules = |family: &str| {
+        format!(
+            "table {family} guard {{ chain input {{ type filter hook input priority -10; \
+             iifname \"lo\" accept; tcp dport 2375 ip saddr 10.0.0.0/24 accept; \
+             tcp dport 2375 drop; }} }}"
+        )
+    };
+    let flags = "-H tcp://0.0.0.0:2375 --tls=false";
+    let report = host(&Tree::repository(), flags, &[("RULES", &rules("inet"))]);
+    let finding = one(&report, "NET-001");
+    assert_eq!(finding["severity"], "high", "{finding:#}");
+    assert!(finding["weighed"].as_str().unwrap().contains("listed sources"), "{finding:#}");
+    assert_eq!(findings(&report, "NET-004").len(), 0, "{report:#}");
+    let report = host(&Tree::repository(), flags, &[("RULES", &rules("ip"))]);
+    assert_eq!(one(&report, "NET-001")["severity"], "critical", "{report:#}");
+    one(&report, "NET-004");
+}
+
+#[test]
 fn an_engine_in_plain_text_on_loopback_is_open_to_local_users() {
     for address in ["127.0.0.1", "[::1]"] {
         let endpoint = format!("tcp://{address}:2375");

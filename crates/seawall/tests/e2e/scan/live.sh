@@ -4,6 +4,9 @@ dir=$1 seawall=$2
 shift 2
 busybox ip link set lo up
 mount -t tmpfs none /run
+if [ -n "${RULES:-}" ]; then
+    echo "$RULES" | nft -f - || exit 9
+fi
 ${ACTIVATE:-} dockerd --data-root "$dir/data" --exec-root /run/exec -p /run/docker.pid \
     -H unix:///run/docker.sock --iptables=false --bridge=none \
     --exec-opt native.cgroupdriver=cgroupfs "$@" >"$dir/log" 2>&1 &
