@@ -78,7 +78,7 @@ fn a_firewall_weighs_only_where_it_holds_for_both_families() {
         format!(
             "table {family} guard {{ chain input {{ type filter hook input priority -10; \
              iifname \"lo\" accept; tcp dport 2375 ip saddr 10.0.0.0/24 accept; \
-             tcp dport 2375 drop; }} }}"
+             tcp dport 2375 drop; }}; }}"
         )
     };
     let flags = "-H tcp://0.0.0.0:2375 --tls=false";
