@@ -8,6 +8,7 @@ use super::Context;
 use super::report::{Doing, Error};
 use crate::admin::status::{ScanStatus, Status};
 use crate::admin::{Answer, Call, client};
+use crate::firewall;
 
 /// Show one screen about the running gate
 ///
@@ -21,19 +22,37 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(context: &Context, args: Args) -> Result<(), Error> {
-    let Answer::Status(status) = client::call(context, &Call::Status)? else {
+    let Answer::Status(mut status) = client::call(context, &Call::Status)? else {
         return Err(client::unexpected());
+    };
+    // The gate itself has none of the rights that it takes to look.
+    let firewall = match firewall::health(context) {
+        Ok(None) => None,
+        Ok(Some((applied, differences))) if differences.is_empty() => {
+            Some(format!("in force, by {}", applied.backend.name()))
+        }
+        Ok(Some((_, differences))) => {
+            let differ = differences.join("; ");
+            status
+                .warnings
+                .push(format!("`seawall firewall` has rules that do not hold: {differ}"));
+            None
+        }
+        Err(error) => {
+            status.warnings.push(format!("the kernel's rules cannot be read: {}", error.message));
+            None
+        }
     };
     let write = || "write the answer".to_owned();
     let text = if args.json {
         serde_json::to_string_pretty(&status).doing(write)? + "\n"
     } else {
-        screen(&status, OffsetDateTime::now_utc())
+        screen(&status, firewall, OffsetDateTime::now_utc())
     };
     std::io::stdout().write_all(text.as_bytes()).doing(write)
 }
 
-fn screen(status: &Status, now: OffsetDateTime) -> String {
+fn screen(status: &Status, firewall: Option<String>, now: OffsetDateTime) -> String {
     let engine = match &status.engine {
         Ok(version) => format!("{} ({version})", status.upstream),
         Err(why) => format!("{} DOES NOT ANSWER: {why}", status.upstream),
@@ -64,6 +83,7 @@ fn screen(status: &Status, now: OffsetDateTime) -> String {
         ("audit", audit),
         ("host scan", scan(&status.scan, now)),
     ];
+    lines.extend(firewall.map(|holds| ("firewall", holds)));
     if !status.banned.is_empty() {
         let (shown, more) = status.banned.split_at(status.banned.len().min(5));
         let more =

@@ -57,6 +57,7 @@ fn missing(program: &str) -> Error {
     let package = match program {
         "nft" => "nftables",
         "ip" => "iproute2",
+        "nsenter" => "util-linux",
         _ => "iptables",
     };
     Error::failed(format!("`{program}` is not installed"))

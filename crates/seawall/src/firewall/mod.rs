@@ -5,9 +5,13 @@
 pub(crate) mod applied;
 mod command;
 mod engine_ports;
+mod health;
 pub(crate) mod kernel;
 pub mod live;
 mod namespace;
+pub(crate) mod probe;
 mod published;
 pub(crate) mod session;
 pub(crate) mod wanted;
+
+pub(crate) use health::health;

@@ -9,7 +9,7 @@ use crate::cli::Context;
 use crate::cli::report::{self, Error};
 use crate::config::units::{parse_duration, show_duration};
 use crate::firewall::applied::{Applied, Term};
-use crate::firewall::session;
+use crate::firewall::{session, wanted};
 
 /// Load the rules in one step, and keep them for the next boot
 ///
@@ -69,10 +69,9 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
 
 /// Whether the session that runs this can still reach the gate.
 fn keeps_the_session(plan: &Plan) -> Result<(), Error> {
-    let Some(gate) = plan.guards.first() else { return Ok(()) };
     let out = session::remote_addresses()
         .into_iter()
-        .find(|address| !address.is_loopback() && !gate.from.contains(*address));
+        .find(|address| !address.is_loopback() && !wanted::reaches_the_gate(plan, *address));
     match out {
         None => Ok(()),
         Some(address) => Err(Error::failed(format!(

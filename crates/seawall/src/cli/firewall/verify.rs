@@ -7,6 +7,7 @@ use crate::cli::Context;
 use crate::cli::report::{self, Doing, Error};
 use crate::firewall::applied::{Applied, Term};
 use crate::firewall::kernel::Trial;
+use crate::firewall::probe::{self, Probed};
 
 /// Say where the rules in force differ from the configuration
 ///
@@ -15,6 +16,12 @@ use crate::firewall::kernel::Trial;
 pub(super) struct Args {
     #[command(flatten)]
     rules: Rules,
+    /// Also try the ports as a stranger would, from a network namespace of its own
+    ///
+    /// For a moment this host has an interface `seawall-probe` with addresses that are kept for
+    /// tests of network devices.
+    #[arg(long)]
+    probe: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -35,10 +42,20 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
         Some(_) => findings.push("the next boot loads other rules".to_owned()),
         None => findings.push("the next boot loads no rules".to_owned()),
     }
+    let probed = if args.probe { Some(probe::probe(&wanted.plan)?) } else { None };
+    let open = probed.iter().flat_map(|probed| &probed.open);
+    findings.extend(open.map(|at| format!("a stranger is answered at {at}")));
     let holds = findings.is_empty();
     let denied = if holds { wanted.backend.denied()? } else { None };
     if args.json {
-        let value = json!({"holds": holds, "findings": findings, "denied_packets": denied});
+        let tried = probed.as_ref().map(|probed| {
+            json!({
+                "closed": probed.closed, "open": probed.open, "allowed": probed.allowed,
+            })
+        });
+        let value = json!({
+            "holds": holds, "findings": findings, "denied_packets": denied, "probe": tried,
+        });
         let text = serde_json::to_string_pretty(&value).doing(|| "write the answer".to_owned())?;
         report::print(text + "\n")?;
     } else if holds {
@@ -50,7 +67,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
             "in force",
             wanted.backend.name()
         );
-        report::print(in_force + &described(&wanted.plan) + &denied)?;
+        let tried = probed.as_ref().map(tried).unwrap_or_default();
+        report::print(in_force + &described(&wanted.plan) + &denied + &tried)?;
     } else {
         let findings: Vec<_> =
             findings.iter().map(|finding| format!("{:<16}{finding}\n", "DIFFERS")).collect();
@@ -61,4 +79,20 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
         false => Err(Error::found("the kernel does not hold what the configuration asks for")
             .hint("`sudo seawall firewall apply` puts it in force")),
     }
+}
+
+/// What a stranger found, where that is what it should be.
+fn tried(probed: &Probed) -> String {
+    let list = |ports: &[std::net::SocketAddr]| {
+        ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    };
+    let mut text = String::new();
+    if !probed.closed.is_empty() {
+        text += &format!("{:<16}a stranger gets no answer at {}\n", "tried", list(&probed.closed));
+    }
+    if !probed.allowed.is_empty() {
+        let ports = list(&probed.allowed);
+        text += &format!("{:<16}{ports}: even a stranger is allowed\n", "not tried");
+    }
+    text
 }

@@ -8,7 +8,7 @@ use crate::support::engine::{Engine, IMAGE};
 #[test]
 fn a_published_port_is_guarded_by_every_way_to_the_container() {
     let site = Site::new();
-    let engine = Engine::start_on(&site.server);
+    let engine = Engine::start_on(&site.server, "");
     site.configure_before(&engine.socket(), &["10.0.0.0/24", "2001:db8:a::/64"], "");
     let docker = Docker::first(vec![("DOCKER_HOST", engine.host())]);
     let publish = format!("{PORT}:8443");

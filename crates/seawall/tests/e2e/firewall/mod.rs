@@ -2,7 +2,9 @@
 //! namespaces, and asks over IPv4 and IPv6.
 
 mod container;
+mod engine;
 mod others;
 mod packets;
 mod site;
+mod status;
 mod trial;

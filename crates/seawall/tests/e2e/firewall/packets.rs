@@ -1,6 +1,6 @@
 //! Who gets in, who does not, and what becomes of those who were in.
 
-use super::site::{ALLOWED, EVERYBODY, PORT, Site, TO_BAD, TO_GOOD, connection, echoes};
+use super::site::{ALLOWED, EVERYBODY, PORT, Site, TO_BAD, TO_GOOD, answer, connection, echoes};
 use crate::support::wait::{SHORT, until};
 
 const BACKENDS: [&str; 2] = ["nft", "iptables"];
@@ -163,4 +163,46 @@ fn verify_says_where_the_kernel_differs() {
         site.run(&["apply"]).ok();
         site.run(&["verify"]).ok();
     }
+}
+
+#[test]
+fn a_probe_shows_that_the_rules_hold_and_finds_that_they_do_not() {
+    let site = Site::new();
+    site.answer();
+    site.run(&["apply"]).ok();
+    let before = site.denied();
+    let said = site.run(&["verify", "--probe"]).ok();
+    assert!(
+        said.contains("no answer at 198.18.223.1:2376, [2001:2:0:5ea::1]:2376"),
+        "{said}; {}",
+        site.rules()
+    );
+    assert!(site.denied() > before, "it is our rules that drop");
+    site.script("nft flush chain inet seawall prerouting; nft flush chain inet seawall input");
+    let verified = site.run(&["verify", "--probe"]);
+    assert!(
+        verified.stdout.contains("a stranger is answered at 198.18.223.1:2376")
+            && verified.stdout.contains("a stranger is answered at [2001:2:0:5ea::1]:2376"),
+        "{verified}"
+    );
+    assert_eq!(verified.status.code(), Some(3));
+    assert_eq!(site.script("ip link show | grep -c probe || true"), "0");
+}
+
+#[test]
+fn each_listener_is_held_to_its_own_networks() {
+    let site = Site::new();
+    site.answer();
+    answer(&site.server, 2377);
+    let text = "listen = [\"tcp://[::]:2376\", \
+        \"tcp://[::]:2377?allow=192.168.77.0/24,2001:db8:b::/64\"]\n";
+    std::fs::write(site.config(), text).unwrap();
+    site.run(&["apply"]).ok();
+    site.wait_for(EVERYBODY);
+    for (host, [v4, v6], through) in [(&site.good, TO_GOOD, false), (&site.bad, TO_BAD, true)] {
+        for address in [v4, v6] {
+            assert_eq!(connection(host, address, 2377).is_some(), through, "{address}");
+        }
+    }
+    site.run(&["verify"]).ok();
 }

@@ -38,13 +38,14 @@ impl Engine {
         Self::start_in("unshare --net", "--iptables=false")
     }
 
-    /// An engine on a host of a test's own, whose packet filter it may change as engines do.
-    pub(crate) fn start_on(host: &Host) -> Self {
+    /// An engine on a host of a test's own, whose packet filter it may change as engines do; with
+    /// these flags besides.
+    pub(crate) fn start_on(host: &Host, flags: &str) -> Self {
         let enter = format!("nsenter --net={}", host.namespace().display());
-        Self::start_in(&enter, "--iptables=true")
+        Self::start_in(&enter, &format!("--iptables=true {flags}"))
     }
 
-    fn start_in(network: &str, flag: &str) -> Self {
+    fn start_in(network: &str, flags: &str) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "the end-to-end tests start a private Docker engine and so need root; `make test` \
@@ -61,7 +62,7 @@ impl Engine {
             .args(["-c", sweeper, "sweeper"])
             .arg(&dir)
             .arg(include_str!("engine.sh"))
-            .args([flag, network])
+            .args([flags, network])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -2,11 +2,11 @@
 # takes orders, one a line on standard input (start, stop, kill), each answered by `done`. When
 # standard input ends, because the tests ended however they ended, this ends too, and the kernel
 # kills all that is left in the namespaces.
-dir=$1 iptables=$2
+dir=$1 flags=$2
 busybox ip link set lo up
 start() {
     dockerd --data-root "$dir/data" --exec-root "$dir/exec" -p "$dir/pid" \
-        -H "unix://$dir/docker.sock" "$iptables" --exec-opt native.cgroupdriver=cgroupfs \
+        -H "unix://$dir/docker.sock" $flags --exec-opt native.cgroupdriver=cgroupfs \
         --cgroup-parent "/$(basename "$dir")" --shutdown-timeout 1 \
         >>"$dir/log" 2>&1 &
     engine=$!
