@@ -45,7 +45,7 @@ pub(super) struct Args {
     /// The engine [default: unix:///var/run/docker.sock]
     #[arg(long, value_name = "HOST")]
     upstream: Option<String>,
-    /// Networks that may connect
+    /// Networks that may connect, besides this host itself
     #[arg(long, value_name = "CIDR", num_args = 1.., value_delimiter = ',')]
     allow: Vec<String>,
     /// Let every network connect, on a public address too

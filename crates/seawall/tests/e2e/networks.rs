@@ -1,8 +1,10 @@
 //! Who gets as far as a handshake, with real packets between hosts of the test's own.
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
+
+use nix::sys::signal::Signal;
 
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
@@ -201,6 +203,21 @@ fn who_is_denied_finds_no_port_where_the_kernel_drops_it() {
     // Reset again, and counted.
     until(SHORT, || "still dropped".to_owned(), || !silent("fd77::1"));
     until(SHORT, || "not counted".to_owned(), || refused(&gate, "address") > 0);
+}
+
+#[test]
+fn an_upgrade_keeps_the_socket_of_an_interface_and_the_networks_of_a_listener() {
+    let net = Pair::new();
+    let gate = gate_at(&net.server, "\"tcp://%eth0:2376?allow=10.77.0.2\"", "");
+    let starts = || gate.records().iter().filter(|record| record["what"] == "start").count();
+    assert_eq!(starts(), 1);
+    gate.signal(Signal::SIGUSR2);
+    until(SHORT, || "the new binary does not serve".to_owned(), || starts() == 2);
+    assert_eq!(served(&net.client, &gate, "10.77.0.1"), Some(200));
+    assert_eq!(served(&net.client, &gate, "fd77::1"), None);
+    // The loopback is another interface, though the socket is bound to `[::]`.
+    let inside = net.server.inside(|| TcpStream::connect((Ipv4Addr::LOCALHOST, 2376)).is_ok());
+    assert!(!inside);
 }
 
 #[test]

@@ -74,7 +74,7 @@ fn compose(context: &Context, args: &Args, host: &Host) -> Result<Plan, Error> {
         set.insert("upstream", format!("{upstream:?}"));
     }
     if !args.allow.is_empty() {
-        set.insert("network.allow", config::toml_list(&args.allow));
+        set.insert("network.allow", config::toml_list(&with_this_host(&args.allow)));
     }
     let state_dir = context.state_dir.to_string_lossy();
     let interpret = |set: &BTreeMap<&str, String>| {
@@ -92,7 +92,7 @@ fn compose(context: &Context, args: &Args, host: &Host) -> Result<Plan, Error> {
         let shown: Vec<_> = open.iter().map(ToString::to_string).collect();
         let allow = ask_who_may_reach(&shown.join(", "), args)?;
         if !allow.is_empty() {
-            set.insert("network.allow", config::toml_list(&allow));
+            set.insert("network.allow", config::toml_list(&with_this_host(&allow)));
             (text, config) = interpret(&set)?;
         }
     }
@@ -146,7 +146,7 @@ fn flags_over(context: &Context, args: &Args, text: &str) -> Result<Config, Erro
         overrides.text("upstream", "--upstream", upstream.clone());
     }
     if !args.allow.is_empty() {
-        overrides.texts("network.allow", "--allow", args.allow.clone());
+        overrides.texts("network.allow", "--allow", with_this_host(&args.allow));
     }
     config::interpret(text, context, &overrides)
 }
@@ -158,6 +158,13 @@ fn flags_alone(context: &Context, args: &Args) -> Result<(), Error> {
     }
     config::interpret("", context, &overrides)?;
     flags_over(context, args, "").map(drop)
+}
+
+/// The context that `up` makes reaches the gate by the loopback.
+fn with_this_host(allow: &[String]) -> Vec<String> {
+    let loopback = ["127.0.0.0/8", "::1"].map(str::to_owned);
+    let missing = loopback.into_iter().filter(|net| !allow.contains(net));
+    allow.iter().cloned().chain(missing).collect()
 }
 
 /// The socket of a user's own engine, where there is one and no engine of the host's.

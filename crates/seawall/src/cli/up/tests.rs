@@ -206,6 +206,7 @@ fn a_public_address_needs_a_word_about_who_may_reach_it() {
     assert!(networks(Args { allow_any: true, ..Args::default() }).admits([8, 8, 8, 8].into()));
     let allow = networks(Args { allow: vec!["10.0.0.0/8".to_owned()], ..Args::default() });
     assert!(allow.admits([10, 0, 0, 1].into()) && !allow.admits([8, 8, 8, 8].into()));
+    assert!(allow.admits([127, 0, 0, 1].into()), "the context that it makes is for this host");
     let error = public(Args { allow: vec!["ten".to_owned()], ..Args::default() }).unwrap_err();
     assert!(error.message.starts_with("--allow: `ten` is not a network"), "{error}");
 }

@@ -1,16 +1,18 @@
 //! `seawall network`.
 
+mod systemd;
+
 use std::net::IpAddr;
 
 use clap::Subcommand;
 use ipnet::IpNet;
 use seawall_rules::network::Networks;
 
-use super::Context;
-use super::report::{self, Doing, Error};
-use super::table::table;
 use crate::admin::status::Network;
 use crate::admin::{Answer, Call, client};
+use crate::cli::Context;
+use crate::cli::report::{self, Doing, Error};
+use crate::cli::table::table;
 use crate::config::{Config, load_for_command};
 
 /// Show which networks may connect and who is banned, or let somebody in again
@@ -19,6 +21,7 @@ use crate::config::{Config, load_for_command};
   seawall network list
   seawall network check 10.1.2.3
   seawall network unban 192.0.2.7
+  seawall network systemd >/etc/systemd/system/seawall.service.d/network.conf
 
 Networks are keys of the configuration: allow, deny and proxy_protocol_from in [network].")]
 pub(crate) struct Args {
@@ -44,8 +47,25 @@ enum Action {
         /// The address
         address: IpAddr,
     },
+    /// Print a drop-in for the gate's systemd unit that lets nobody else's packets through
+    ///
+    /// IPAddressAllow= and IPAddressDeny= from the same networks. systemd then drops what the gate
+    /// would refuse, so nobody counts or records it. It also holds for what the gate itself calls:
+    /// an engine elsewhere by its address, and everything else only with --also. A reload of the
+    /// gate does not change it: make it again when [network] changes, then
+    /// `systemctl daemon-reload`.
+    #[command(after_help = "Example:
+  mkdir -p /etc/systemd/system/seawall.service.d
+  seawall network systemd >/etc/systemd/system/seawall.service.d/network.conf
+  systemctl daemon-reload")]
+    Systemd {
+        /// A network that the gate, or `audit.anchor`, has to reach besides; may be repeated
+        #[arg(long, value_name = "CIDR")]
+        also: Vec<IpNet>,
+    },
     /// Let in again who was banned
     #[command(
+        override_usage = "seawall network unban <ADDRESS | --all>",
         after_help = "Examples:\n  seawall network unban 192.0.2.7\n  seawall network unban --all"
     )]
     Unban {
@@ -62,6 +82,9 @@ pub(crate) fn run(context: &Context, args: Args) -> Result<(), Error> {
     match args.action {
         Action::List { json } => list(context, json),
         Action::Check { address } => check(&load_for_command(context)?, address),
+        Action::Systemd { also } => {
+            report::print(systemd::drop_in(&load_for_command(context)?, &also)?)
+        }
         Action::Unban { address, .. } => unban(context, address),
     }
 }
@@ -129,10 +152,8 @@ fn check(config: &Config, address: IpAddr) -> Result<(), Error> {
             Some(refusing) => ("may not", refusing),
             None => ("may", &both[0]),
         };
-        text += &format!(
-            "{address} {verdict} connect to {listen}: {} of {of}\n",
-            why(networks, address)
-        );
+        let why = why(of, networks, address);
+        text += &format!("{address} {verdict} connect to {listen}: {why}\n");
     }
     report::print(text)?;
     match anywhere {
@@ -141,12 +162,12 @@ fn check(config: &Config, address: IpAddr) -> Result<(), Error> {
     }
 }
 
-fn why(networks: &Networks, address: IpAddr) -> String {
+fn why(of: &str, networks: &Networks, address: IpAddr) -> String {
     match networks.decided_by(address) {
-        Some((net, true)) => format!("allow {net}"),
-        Some((net, false)) => format!("deny {net}"),
-        None if networks.allowed().is_empty() => "no deny".to_owned(),
-        None => "no allow".to_owned(),
+        Some((net, true)) => format!("allow {net} of {of}"),
+        Some((net, false)) => format!("deny {net} of {of}"),
+        None if networks.allowed().is_empty() => format!("{of} allows everybody else"),
+        None => format!("{of} does not allow it"),
     }
 }
 
