@@ -13,6 +13,7 @@ pub mod listen;
 pub mod admit;
 // 3 authenticate: client certificate to identity
 pub mod authenticate;
+pub mod ssh;
 // what the host's own sshd has authenticated
 pub mod sshd;
 // 4 parse: HTTP/1.1 bytes on the wire

@@ -27,6 +27,8 @@ pub struct Status {
     #[serde(with = "time::serde::rfc3339")]
     pub started: OffsetDateTime,
     pub listeners: Vec<String>,
+    /// The SSH server, where there is one.
+    pub ssh: Option<SshStatus>,
     pub upstream: String,
     /// The engine's `Server` header, or why it does not answer.
     pub engine: Result<String, String>,
@@ -152,6 +154,15 @@ impl ScanStatus {
     }
 }
 
+/// How the SSH server is doing.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SshStatus {
+    /// Of the host key, as `ssh` shows it at the first connection.
+    pub host_key: String,
+    /// What confines its process; nothing while that is being started again.
+    pub sandbox: Option<String>,
+}
+
 /// Whether the trail is being written.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AuditStatus {
@@ -264,11 +275,19 @@ pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
     if scan.time.is_some_and(|time| time < OffsetDateTime::now_utc() - STALE) {
         warnings.push("the last host scan is more than two days old".to_owned());
     }
+    let ssh = gate.ssh.as_ref().map(|server| SshStatus {
+        host_key: server.fingerprint.clone(),
+        sandbox: server.process.sandbox(),
+    });
+    if ssh.as_ref().is_some_and(|ssh| ssh.sandbox.is_none()) {
+        warnings.push("the SSH process has died and is being started again".to_owned());
+    }
     Ok(Status {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         started: gate.started.into(),
         listeners: gate.listeners.clone(),
+        ssh,
         upstream: snapshot.engine.describe(),
         engine,
         generation: snapshot.generation,

@@ -29,6 +29,8 @@ pub struct Identities {
     by_name: HashMap<String, Arc<Member>>,
     /// What certificates of the outside CA that match nobody may do (`--default-role`).
     default: Option<(Role, Arc<Permissions>)>,
+    /// The most that anybody is over SSH; nobody is anything without it.
+    most_over_ssh: Option<Role>,
 }
 
 #[derive(Debug)]
@@ -75,6 +77,13 @@ impl Identities {
     /// Ends what these matches opened; a live identity's match goes before them.
     pub fn ended(mut self, matches: Vec<Match>) -> Self {
         self.ended = matches;
+        self
+    }
+
+    /// Lets nobody be more than this over SSH (`ssh.max_role`): who holds which key is said there
+    /// by a process that strangers speak to, and the gate cannot verify it.
+    pub fn over_ssh_at_most(mut self, role: Role) -> Self {
+        self.most_over_ssh = Some(role);
         self
     }
 
@@ -157,17 +166,37 @@ impl Identities {
         if credential.came_through_sshd() && !identity.sshd {
             return Err(Ended(format!("{} may not enter through the host's sshd", identity.name)));
         }
+        let (roles, permissions) = match credential {
+            Credential::SshKey { .. } | Credential::SshCertificate(_) => self.over_ssh(member),
+            Credential::Certificate { .. }
+            | Credential::OutsideCertificate(_)
+            | Credential::Socket { .. } => (member.roles.clone(), member.permissions.clone()),
+        };
         Ok(Authority {
             subject: Subject {
                 id: Some(identity.id.0.clone()),
                 name: identity.name.to_string(),
-                roles: member.roles.clone(),
+                roles,
                 credential: credential.to_string(),
             },
-            permissions: member.permissions.clone(),
+            permissions,
             ungranted: None,
             not_after,
         })
+    }
+
+    fn over_ssh(&self, member: &Member) -> (String, Arc<Permissions>) {
+        let named = member.identity.roles.iter().filter_map(|role| Role::named(role));
+        let Some(most) = self.most_over_ssh else {
+            return (String::new(), Arc::new(Permissions::compile(&[])));
+        };
+        let rank = |role: &Role| Role::ALL.iter().position(|other| other == role);
+        let (within, beyond): (Vec<_>, Vec<_>) = named.partition(|role| rank(role) <= rank(&most));
+        if beyond.is_empty() {
+            return (member.roles.clone(), member.permissions.clone());
+        }
+        let roles: Vec<_> = within.into_iter().chain([most]).collect();
+        (format!("{most} by ssh.max_role"), Arc::new(Permissions::compile(&roles)))
     }
 
     fn member(&self, credential: &Credential) -> Option<&Arc<Member>> {
@@ -486,6 +515,50 @@ mod tests {
         let mut both = identity("alice", "alice");
         both.matches.push(Match::SshPrincipal("team".to_owned()));
         assert_eq!(name(vec![both], "").unwrap(), "alice");
+    }
+
+    #[test]
+    fn over_ssh_nobody_is_more_than_allowed() {
+        use crate::authenticate::ssh::Server;
+        use seawall_rules::operation::Operation::{ContainerCreate, ContainerList, ContainerStart};
+        let key = SshKey {
+            fingerprint: [5; 32],
+            key: String::new(),
+            comment: String::new(),
+            added: NOW,
+            revoked: None,
+            reason: None,
+        };
+        let by_ssh = Credential::SshKey { fingerprint: [5; 32], rsa: false, server: Server::Gate };
+        let may = |roles: &[&str], most: Option<Role>, credential: &Credential| {
+            let mut identity = alice(vec![]);
+            identity.ssh_keys = vec![key.clone()];
+            identity.roles = roles.iter().map(|&role| role.to_owned()).collect();
+            let mut known = Identities::new(vec![identity], None);
+            known.most_over_ssh = most;
+            let authority = known.authorize(credential, HOME, NOW).unwrap();
+            let rule = |operation| authority.permissions.rule(operation).is_some();
+            let may = [ContainerList, ContainerStart, ContainerCreate].map(rule);
+            (authority.subject.roles.clone(), may)
+        };
+        let (lists, starts, creates) =
+            ([true, false, false], [true, true, false], [true, true, true]);
+        let cases = [
+            (&["admin"][..], Some(Role::Operator), "operator by ssh.max_role", starts),
+            (&["admin", "viewer"], Some(Role::Operator), "operator by ssh.max_role", starts),
+            (&["admin"], Some(Role::Viewer), "viewer by ssh.max_role", lists),
+            (&["operator"], Some(Role::Operator), "operator", starts),
+            (&["viewer"], Some(Role::Operator), "viewer", lists),
+            (&["admin"], Some(Role::Admin), "admin", creates),
+            (&[], Some(Role::Admin), "", [false; 3]),
+            (&["admin"], None, "", [false; 3]),
+        ];
+        for (roles, most, shown, expected) in cases {
+            let found = may(roles, most, &by_ssh);
+            assert_eq!(found, (shown.to_owned(), expected), "{roles:?} at most {most:?}");
+        }
+        let socket = Credential::Socket { identity: "alice".to_owned(), uid: 0 };
+        assert_eq!(may(&["admin"], Some(Role::Viewer), &socket).1, creates);
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod scan;
 mod serve;
 mod sessions;
 mod ssh;
+mod ssh_door;
 mod status;
 mod table;
 mod up;
@@ -158,6 +159,8 @@ enum Command {
     Serve(serve::Args),
     Sessions(sessions::Args),
     Ssh(ssh::Args),
+    #[command(hide = true)]
+    SshDoor(ssh_door::Args),
     Status(status::Args),
     Up(up::Args),
 }
@@ -184,6 +187,7 @@ impl Command {
             Self::Serve(args) => serve::run(context, args),
             Self::Sessions(args) => sessions::run(context, args),
             Self::Ssh(args) => ssh::run(context, args),
+            Self::SshDoor(_) => ssh_door::run(),
             Self::Status(args) => status::run(context, args),
             Self::Up(args) => up::run(context, args),
         }
@@ -302,7 +306,7 @@ mod tests {
 
     #[test]
     fn every_command_has_a_group_and_a_one_line_description() {
-        for subcommand in command().get_subcommands() {
+        for subcommand in command().get_subcommands().filter(|command| !command.is_hide_set()) {
             let name = subcommand.get_name();
             assert!(
                 GROUPS.iter().any(|(_, names)| names.contains(&name)),
@@ -316,7 +320,7 @@ mod tests {
 
     #[test]
     fn every_command_shows_an_example() {
-        for subcommand in command().get_subcommands() {
+        for subcommand in command().get_subcommands().filter(|command| !command.is_hide_set()) {
             let name = subcommand.get_name();
             let after = subcommand.get_after_help().map(ToString::to_string).unwrap_or_default();
             assert!(

@@ -28,7 +28,7 @@ fn describe(command: &mut clap::Command, depth: usize, page: &mut String) {
     };
     let lines: Vec<_> = help.trim().lines().map(str::trim_end).collect();
     *page += &format!("\n{} `{name}`\n\n```\n{}\n```\n", "#".repeat(depth + 1), lines.join("\n"));
-    for subcommand in command.get_subcommands_mut() {
+    for subcommand in command.get_subcommands_mut().filter(|command| !command.is_hide_set()) {
         describe(subcommand, depth + 1, page);
     }
 }

@@ -20,7 +20,7 @@ use crate::gate;
 
 Flags win over the configuration file. With `--tlsverify` none is needed.")]
 pub(super) struct Args {
-    /// Where to listen: tcp://ADDRESS:PORT, fd://, unix:///PATH?identity=NAME (repeatable)
+    /// Where to listen: tcp://ADDRESS:PORT, ssh://ADDRESS:PORT, fd://, unix:///PATH?identity=NAME (repeatable)
     #[arg(short = 'H', long, value_name = "HOST")]
     host: Vec<String>,
     /// The engine: unix:///PATH, or tcp://HOST:PORT with [upstream_tls] in the configuration

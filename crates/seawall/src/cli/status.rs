@@ -90,6 +90,10 @@ fn screen(status: &Status, firewall: Option<String>, now: OffsetDateTime) -> Str
             if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
         lines.push(("banned", format!("{}{more}; see `seawall network list`", shown.join(", "))));
     }
+    if let Some(ssh) = &status.ssh {
+        let sandbox = ssh.sandbox.as_deref().unwrap_or("STARTING AGAIN");
+        lines.insert(2, ("ssh", format!("host key {}; {sandbox}", ssh.host_key)));
+    }
     for expiry in &status.certificates {
         lines.push((
             "certificate",

@@ -42,6 +42,11 @@ pub(super) struct Args {
     /// Where to listen (repeatable) [default: tcp://[::]:2376]
     #[arg(long, value_name = "HOST")]
     listen: Vec<String>,
+    /// Listen for `docker -H ssh://` too, on ssh://[::]:2222
+    ///
+    /// Over SSH nobody is more than `ssh.max_role` in the configuration.
+    #[arg(long)]
+    ssh: bool,
     /// The engine [default: unix:///var/run/docker.sock]
     #[arg(long, value_name = "HOST")]
     upstream: Option<String>,

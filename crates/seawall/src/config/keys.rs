@@ -62,8 +62,9 @@ pub(crate) const KEYS: &[Key] = &[
         meaning: "Where the gate listens. `tcp://ADDRESS:PORT` is mutual TLS, always; `[::]` \
             is every address of both families, `%NAME` every address an interface has and will \
             have. `unix:///PATH?identity=NAME` lets whoever can open that socket in as that \
-            identity. `fd://` is every socket that systemd passes. `?allow=10.0.0.0/8,fd00::/8` \
-            and `&deny=10.1.0.0/16` after a `tcp://` or `fd://` narrow `[network]` for it.",
+            identity. `ssh://ADDRESS:PORT` is the gate's own SSH server, for `docker -H ssh://`. \
+            `fd://` is every socket that systemd passes. `?allow=10.0.0.0/8,fd00::/8` and \
+            `&deny=10.1.0.0/16` after a `tcp://`, `ssh://` or `fd://` narrow `[network]` for it.",
     },
     Key {
         name: "upstream",
@@ -299,6 +300,23 @@ pub(crate) const KEYS: &[Key] = &[
         default: Some(r#""/run/seawall/sshd.sock""#),
         example: "",
         meaning: "Where `seawall dial-stdio` joins the gate; only `sshd_user` and root are served.",
+    },
+    Key {
+        name: "ssh.max_role",
+        kind: Kind::Text,
+        default: Some(r#""operator""#),
+        example: "",
+        meaning: "The most that anybody is over SSH, whatever its roles. Who holds which key is \
+            said by a process that strangers speak to, so `admin`, which is root on this host, is \
+            to be said explicitly.",
+    },
+    Key {
+        name: "ssh.host_certificate",
+        kind: Kind::Text,
+        default: None,
+        example: r#""/etc/seawall/ssh_host_ed25519_key-cert.pub""#,
+        meaning: "A certificate (`ssh-keygen -h`) of the gate's host key, for clients that trust \
+            its CA (`@cert-authority`). A change needs a restart.",
     },
     Key {
         name: "limits.connections",

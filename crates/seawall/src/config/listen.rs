@@ -18,16 +18,22 @@ pub(crate) struct Unusable {
 
 /// The port of `tcp://` addresses that name none.
 pub(crate) const TLS_PORT: u16 = 2376;
+/// The port of `ssh://` listeners that name none; 22 is the host's own sshd's.
+pub(crate) const SSH_PORT: u16 = 2222;
 
 /// Parses a listener: `tcp://ADDRESS:PORT` (the scheme may be left out, the host then is
-/// 127.0.0.1 and the port 2376, as with dockerd), `tcp://%INTERFACE:PORT`, `fd://`, each perhaps
-/// with `?allow=CIDR,…&deny=CIDR,…`; `unix:///PATH?identity=NAME`.
+/// 127.0.0.1 and the port 2376, as with dockerd), `tcp://%INTERFACE:PORT`, the same with `ssh://` (whose
+/// port is 2222 where it names none), `fd://`, each perhaps with `?allow=CIDR,…&deny=CIDR,…`; `unix:///PATH?identity=NAME`.
 pub(crate) fn parse_listen(text: &str) -> Result<Listen, Unusable> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("tcp", text));
     match scheme {
         "tcp" => {
             let (rest, networks) = parse_networks(text, rest)?;
-            Ok(Listen::Tcp { at: parse_tcp(text, rest)?, networks })
+            Ok(Listen::Tcp { at: parse_at(text, rest, TLS_PORT)?, networks })
+        }
+        "ssh" => {
+            let (rest, networks) = parse_networks(text, rest)?;
+            Ok(Listen::Ssh { at: parse_at(text, rest, SSH_PORT)?, networks })
         }
         "fd" => match parse_networks(text, rest)? {
             ("" | "*", networks) => Ok(Listen::Fd { networks }),
@@ -38,8 +44,11 @@ pub(crate) fn parse_listen(text: &str) -> Result<Listen, Unusable> {
             )),
         },
         "unix" => parse_unix(text, rest),
-        "http" | "https" | "npipe" | "ssh" => Err(refuse_scheme(text, scheme)),
-        _ => Err(unusable(text, "unknown kind of listener", "use tcp://, unix:// or fd://")),
+        "http" | "https" | "npipe" => Err(refuse_scheme(text, scheme)),
+        _ => {
+            let hint = "use tcp://, ssh://, unix:// or fd://";
+            Err(unusable(text, "unknown kind of listener", hint))
+        }
     }
 }
 
@@ -82,9 +91,10 @@ pub(crate) fn parse_upstream(text: &str) -> Result<Engine, Unusable> {
 /// Whether binding `a` also takes what `b` wants.
 pub(crate) fn overlap(a: &Listen, b: &Listen) -> bool {
     match (a, b) {
-        (Listen::Tcp { at: a, .. }, Listen::Tcp { at: b, .. }) => {
-            a.port() == b.port() && a.port() != 0 && (covers(a, b) || covers(b, a))
-        }
+        (
+            Listen::Tcp { at: a, .. } | Listen::Ssh { at: a, .. },
+            Listen::Tcp { at: b, .. } | Listen::Ssh { at: b, .. },
+        ) => a.port() == b.port() && a.port() != 0 && (covers(a, b) || covers(b, a)),
         (Listen::Unix { path: a, .. }, Listen::Unix { path: b, .. }) => same_file(a, b),
         (Listen::Fd { .. }, Listen::Fd { .. }) => true,
         _ => false,
@@ -95,7 +105,7 @@ pub(crate) fn overlap(a: &Listen, b: &Listen) -> bool {
 pub(crate) fn is_engine(listen: &Listen, engine: &Engine) -> bool {
     match (listen, engine) {
         (Listen::Unix { path, .. }, Engine::Unix(engine)) => same_file(path, engine),
-        (Listen::Tcp { at, .. }, Engine::Tcp { host, port }) => {
+        (Listen::Tcp { at, .. } | Listen::Ssh { at, .. }, Engine::Tcp { host, port }) => {
             let address = at.address();
             let host = match host.as_str() {
                 "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
@@ -153,18 +163,15 @@ pub(crate) fn parse_network(text: &str) -> Result<IpNet, Unusable> {
     }
 }
 
-fn parse_tcp(text: &str, rest: &str) -> Result<At, Unusable> {
+fn parse_at(text: &str, rest: &str, usual_port: u16) -> Result<At, Unusable> {
+    let scheme = if usual_port == SSH_PORT { "ssh" } else { "tcp" };
     let (host, port) = split_port(rest);
     let port = match port.map(str::parse) {
-        None => TLS_PORT,
+        None => usual_port,
         Some(Ok(port)) => port,
         Some(Err(_)) => {
-            return Err(unusable(
-                text,
-                "the port is not one of 0 to 65535",
-                "write it as \
-                `tcp://0.0.0.0:2376`",
-            ));
+            let hint = format!("write it as `{scheme}://0.0.0.0:{usual_port}`");
+            return Err(unusable(text, "the port is not one of 0 to 65535", &hint));
         }
     };
     if let Some(name) = host.strip_prefix('%') {
@@ -175,7 +182,7 @@ fn parse_tcp(text: &str, rest: &str) -> Result<At, Unusable> {
             _ => Err(unusable(
                 text,
                 "no interface can have that name",
-                "write `tcp://%eth0:2376`; `ip link` shows the interfaces",
+                &format!("write `{scheme}://%eth0:{usual_port}`; `ip link` shows the interfaces"),
             )),
         };
     }
@@ -186,12 +193,11 @@ fn parse_tcp(text: &str, rest: &str) -> Result<At, Unusable> {
         }
     };
     ip.map(|ip| At::Address(SocketAddr::new(ip, port))).map_err(|_| {
-        unusable(
-            text,
-            "not an IP address",
-            "a listener is an address of this host, or all of them: `tcp://[::]:2376`; the \
-             names clients use go into `hostnames`",
-        )
+        let hint = format!(
+            "a listener is an address of this host, or all of them: `{scheme}://[::]:{usual_port}`; \
+             the names clients use go into `hostnames`"
+        );
+        unusable(text, "not an IP address", &hint)
     })
 }
 
@@ -216,11 +222,6 @@ fn parse_unix(text: &str, rest: &str) -> Result<Listen, Unusable> {
 
 fn refuse_scheme(text: &str, scheme: &str) -> Unusable {
     match scheme {
-        "ssh" => unusable(
-            text,
-            "SSH listeners are not supported yet",
-            "SSH comes with a later version; use `tcp://[::]:2376`, which is mutual TLS",
-        ),
         "http" => unusable(
             text,
             "plain HTTP would make everybody who reaches it root on this host",
@@ -276,6 +277,10 @@ mod tests {
             let at = At::Address(address.parse().unwrap());
             Some(Listen::Tcp { at, networks: everyone() })
         };
+        let ssh = |address: &str| {
+            let at = At::Address(address.parse().unwrap());
+            Some(Listen::Ssh { at, networks: everyone() })
+        };
         let interface = |name: &str, port| {
             let at = At::Interface { name: name.to_owned(), port };
             Some(Listen::Tcp { at, networks: everyone() })
@@ -317,7 +322,9 @@ mod tests {
             ("tcp://0.0.0.0:2376/path", None),
             ("http://0.0.0.0:2375", None),
             ("https://0.0.0.0:2376", None),
-            ("ssh://0.0.0.0:22", None),
+            ("ssh://0.0.0.0:22", ssh("0.0.0.0:22")),
+            ("ssh://[::]", ssh("[::]:2222")),
+            ("ssh://alice@0.0.0.0:22", None),
             ("gopher://x", None),
         ];
         for (text, listen) in cases {
@@ -333,7 +340,7 @@ mod tests {
         for (address, admitted) in [("10.2.0.1", true), ("10.1.0.1", false), ("11.0.0.1", false)] {
             assert_eq!(listen.networks().admits(address.parse().unwrap()), admitted, "{address}");
         }
-        for text in ["fd://?deny=192.0.2.1/32", "tcp://%eth0:1?allow=fd00::/8", "tcp://[::1]:1"] {
+        for text in ["fd://?deny=192.0.2.1/32", "ssh://%eth0:1?allow=fd00::/8", "tcp://[::1]:1"] {
             assert_eq!(parse_listen(text).unwrap().to_string(), text);
         }
         assert!(parse_listen(text).unwrap().is_same_socket(&parse_listen("tcp://[::]").unwrap()));
@@ -373,6 +380,8 @@ mod tests {
             ("unix:///x?identity=a", "unix:///x?identity=b", true),
             ("fd://", "fd://*", true),
             ("fd://", "tcp://[::]:2376", false),
+            ("tcp://[::]:2376", "ssh://0.0.0.0:2376", true),
+            ("tcp://[::]:2376", "ssh://[::]:2222", false),
         ];
         for (a, b, overlapping) in cases {
             let (left, right) = (parse_listen(a).unwrap(), parse_listen(b).unwrap());

@@ -241,19 +241,6 @@ fn tls(reader: &mut Reader<'_>, base: &Path) -> Tls {
     Tls { allow_tls12, hostnames, outside }
 }
 
-fn ssh(reader: &mut Reader<'_>, base: &Path) -> Ssh {
-    let socket = reader.path("ssh.sshd_socket", base);
-    let user = reader.optional_text("ssh.sshd_user");
-    let [trusted_user_ca, revoked_keys] = ["ssh.trusted_user_ca", "ssh.revoked_keys"]
-        .map(|name| reader.optional_path(name, base).map(|path| path.value));
-    Ssh {
-        rsa: reader.truth("ssh.rsa").value,
-        trusted_user_ca,
-        revoked_keys,
-        sshd: user.map(|user| Sshd { socket, user: user.value }),
-    }
-}
-
 fn hostnames(reader: &mut Reader<'_>) -> Vec<String> {
     let mut names = Vec::new();
     for typed in reader.texts("hostnames") {
@@ -272,14 +259,9 @@ fn hostnames(reader: &mut Reader<'_>) -> Vec<String> {
 fn default_role(reader: &mut Reader<'_>, typed: Option<&Typed<String>>) -> Option<Role> {
     let unsafe_admin = reader.truth("tls.unsafe_default_admin");
     let typed = typed?;
-    let role = Role::named(&typed.value);
-    match role {
-        None => reader.problems.add(
-            &typed.origin,
-            format!("there is no role `{}`", typed.value.escape_debug()),
-            Some("the roles are `viewer`, `operator` and `admin`".to_owned()),
-        ),
-        Some(Role::Admin) if !unsafe_admin.value => reader.problems.add(
+    let role = role(reader, typed);
+    if role == Some(Role::Admin) && !unsafe_admin.value {
+        reader.problems.add(
             &typed.origin,
             "every certificate of that CA would be root on this host".to_owned(),
             Some(
@@ -287,8 +269,38 @@ fn default_role(reader: &mut Reader<'_>, typed: Option<&Typed<String>>) -> Optio
                  or `--unsafe-default-admin`"
                     .to_owned(),
             ),
-        ),
-        Some(_) => {}
+        );
+    }
+    role
+}
+
+fn ssh(reader: &mut Reader<'_>, base: &Path) -> Ssh {
+    let socket = reader.path("ssh.sshd_socket", base);
+    let user = reader.optional_text("ssh.sshd_user");
+    let [trusted_user_ca, revoked_keys] = ["ssh.trusted_user_ca", "ssh.revoked_keys"]
+        .map(|name| reader.optional_path(name, base).map(|path| path.value));
+    let max_role = reader.text("ssh.max_role");
+    Ssh {
+        trusted_user_ca,
+        revoked_keys,
+        sshd: user.map(|user| Sshd { socket, user: user.value }),
+        rsa: reader.truth("ssh.rsa").value,
+        max_role: role(reader, &max_role).unwrap_or(Role::Viewer),
+        host_certificate: reader
+            .optional_path("ssh.host_certificate", base)
+            .map(|typed| typed.value),
+    }
+}
+
+/// The role of a name, or a complaint.
+fn role(reader: &mut Reader<'_>, typed: &Typed<String>) -> Option<Role> {
+    let role = Role::named(&typed.value);
+    if role.is_none() {
+        reader.problems.add(
+            &typed.origin,
+            format!("there is no role `{}`", typed.value.escape_debug()),
+            Some("the roles are `viewer`, `operator` and `admin`".to_owned()),
+        );
     }
     role
 }

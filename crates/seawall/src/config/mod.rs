@@ -14,7 +14,7 @@ pub(crate) mod units;
 
 pub use firewall::{EnginePorts, Firewall};
 pub(crate) use keys::{KEYS, SECTIONS};
-pub(crate) use listen::parse_listen;
+pub(crate) use listen::{SSH_PORT, TLS_PORT, parse_listen};
 pub use load::{interpret, load, load_for_command};
 pub use overrides::Overrides;
 pub use template::{commented, toml_list, with_hostnames};
@@ -86,6 +86,13 @@ pub enum Listen {
         /// Who may connect there, of those that `[network]` lets in.
         networks: Networks,
     },
+    /// `ssh://…`: the gate's own SSH server.
+    Ssh {
+        /// The socket's address.
+        at: At,
+        /// Who may connect there, of those that `[network]` lets in.
+        networks: Networks,
+    },
     /// `fd://`: sockets passed by systemd; the TLS rules hold for what they are.
     Fd {
         /// Who may connect there, of those that `[network]` lets in.
@@ -137,7 +144,9 @@ impl Listen {
     pub fn networks(&self) -> &Networks {
         static EVERYONE: LazyLock<Networks> = LazyLock::new(Networks::default);
         match self {
-            Self::Tcp { networks, .. } | Self::Fd { networks } => networks,
+            Self::Tcp { networks, .. } | Self::Ssh { networks, .. } | Self::Fd { networks } => {
+                networks
+            }
             Self::Unix { .. } => &EVERYONE,
         }
     }
@@ -150,7 +159,8 @@ impl Listen {
     /// Whether both are the same socket, whoever may connect there.
     pub fn is_same_socket(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Tcp { at, .. }, Self::Tcp { at: other, .. }) => at == other,
+            (Self::Tcp { at, .. }, Self::Tcp { at: other, .. })
+            | (Self::Ssh { at, .. }, Self::Ssh { at: other, .. }) => at == other,
             (Self::Fd { .. }, Self::Fd { .. }) => true,
             (Self::Unix { .. }, Self::Unix { .. }) => self == other,
             _ => false,
@@ -182,6 +192,7 @@ impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { at, .. } => write!(f, "tcp://{at}")?,
+            Self::Ssh { at, .. } => write!(f, "ssh://{at}")?,
             Self::Fd { .. } => f.write_str("fd://")?,
             Self::Unix { path, identity } => {
                 return write!(f, "unix://{}?identity={identity}", path.display());
@@ -253,6 +264,10 @@ pub struct Ssh {
     pub trusted_user_ca: Option<PathBuf>,
     /// A KRL or a list of public keys.
     pub revoked_keys: Option<PathBuf>,
+    /// The most that anybody is over SSH.
+    pub max_role: Role,
+    /// A certificate of the host key, in OpenSSH's format.
+    pub host_certificate: Option<PathBuf>,
     /// The way in through the host's own sshd, where there is one.
     pub sshd: Option<Sshd>,
 }

@@ -92,11 +92,13 @@ fn listening(context: &Context, config: &Config) -> Result<BTreeMap<u16, Vec<Lis
     let mut handed_over = None;
     for listener in &config.listen {
         match listener {
-            Listen::Tcp { at, .. } if !at.address().ip().to_canonical().is_loopback() => {
+            Listen::Tcp { at, .. } | Listen::Ssh { at, .. }
+                if !at.address().ip().to_canonical().is_loopback() =>
+            {
                 listening.entry(at.port()).or_default().push(listener.clone());
             }
             Listen::Fd { .. } => handed_over = Some(listener),
-            Listen::Tcp { .. } | Listen::Unix { .. } => {}
+            Listen::Tcp { .. } | Listen::Ssh { .. } | Listen::Unix { .. } => {}
         }
     }
     if let Some(listener) = handed_over {

@@ -27,6 +27,7 @@ use crate::enrol::server::Enrolment;
 use crate::exposure::watch::Watch;
 use crate::metrics::{Limit, Metrics};
 use crate::sessions::{Registered, Session, Sessions, TooMany};
+use crate::ssh;
 use crate::state::call::{Reply, StateCall};
 use crate::state::{self, Store};
 
@@ -46,6 +47,8 @@ pub struct Gate {
     pub enrolment: Enrolment,
     /// Cancelled when the gate stops: no new request begins, those under way may end.
     pub draining: CancellationToken,
+    /// The SSH server, where an `ssh://` listener asks for one.
+    pub ssh: Option<ssh::Server>,
     /// Tells that another snapshot is in force.
     pub published: watch::Sender<()>,
     /// What is known of the host.
@@ -70,6 +73,7 @@ impl Gate {
             enrolment: Enrolment::default(),
             watch: Watch::default(),
             draining: CancellationToken::new(),
+            ssh: None,
             published: watch::Sender::new(()),
             started: SystemTime::now(),
             listeners,
@@ -152,6 +156,10 @@ impl Gate {
             ("listen", same_sockets(&old.config.listen, &config.listen)),
             ("ssh.sshd_user` or `ssh.sshd_socket", old.config.ssh.sshd == config.ssh.sshd),
             ("admin", old.config.admin == config.admin),
+            (
+                "ssh.host_certificate",
+                old.config.ssh.host_certificate == config.ssh.host_certificate,
+            ),
         ] {
             if !same {
                 return Err(Error::usage(format!("`{key}` has changed; that needs a restart"))

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::exposure::watch;
 use crate::listen;
 use crate::metrics::Limit;
+use crate::ssh;
 use crate::state::{Lock, Store};
 
 /// How often the gate looks at its own certificate and notes the time.
@@ -58,6 +59,8 @@ async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopp
     let snapshot = Snapshot::build(&mut store, config.clone())?;
     // First of all sockets: who can reach the gate can also reach its commands.
     let admin = admin::server::bind(&config.admin)?;
+    let ssh = ssh::Server::start(&context.state_dir, &config).await?;
+    let (server, watcher) = ssh.unzip();
     let listeners = listen::bind(&config.listen, config.ssh.sshd.as_ref())?;
     let described: Vec<String> = listeners.iter().map(listen::Listener::describe).collect();
     let trail = Trail::open(&config.audit, &context.state_dir)
@@ -66,7 +69,9 @@ async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopp
         .event("start", json!({ "version": env!("CARGO_PKG_VERSION"), "listen": described }))
         .doing(|| "begin the audit trail".to_owned())?;
 
-    let gate = Arc::new(Gate::new(snapshot, store, trail, described.clone()));
+    let mut gate = Gate::new(snapshot, store, trail, described.clone());
+    gate.ssh = server;
+    let gate = Arc::new(gate);
     let stop = CancellationToken::new();
     let sockets = upgrade::keep(&listeners)?;
     let lanes = Arc::new(listen::Lanes::open().doing(|| "start the threads".to_owned())?);
@@ -117,6 +122,10 @@ async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopp
         }
     };
     drain(&gate, &mut signals).await;
+    if let (Some(server), Some(watcher)) = (&gate.ssh, watcher) {
+        server.process.stop();
+        let _ = watcher.await;
+    }
     // An event that cannot be written any more is no reason not to stop.
     drop(gate.trail.event("stop", json!({})));
     gate.trail.close();

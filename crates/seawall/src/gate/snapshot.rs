@@ -132,7 +132,10 @@ impl Snapshot {
         let material = material(store, &config.tls, files.tls.as_deref(), now)?;
         let expiries = expiries(&material, &known)?;
         let identity_count = known.len();
-        let identities = Arc::new(Identities::new(known, default).ended(store.ended_matches()?));
+        let identities = Identities::new(known, default)
+            .ended(store.ended_matches()?)
+            .over_ssh_at_most(config.ssh.max_role);
+        let identities = Arc::new(identities);
         let doors = doors(&material, &config.tls, identities.clone())?;
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
         let shown = material.chain.into_iter().next();

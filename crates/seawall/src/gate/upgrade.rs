@@ -25,7 +25,9 @@ pub(super) fn keep(listeners: &[Listener]) -> Result<Vec<Socket>, Error> {
     listeners
         .iter()
         .filter_map(|listener| match listener {
-            Listener::Tcp { listener, .. } => Some(listener.as_fd().try_clone_to_owned()),
+            Listener::Tcp { listener, .. } | Listener::Ssh { listener, .. } => {
+                Some(listener.as_fd().try_clone_to_owned())
+            }
             Listener::Unix { .. } | Listener::Sshd { .. } => None,
         })
         .collect::<Result<_, _>>()

@@ -31,17 +31,20 @@ pub fn bind(wanted: &[Listen], sshd: Option<&Sshd>) -> Result<Vec<Listener>, Err
     let mut listeners = Vec::new();
     for (place, listen) in wanted.iter().enumerate() {
         match listen {
-            Listen::Tcp { at, .. } => {
+            Listen::Tcp { at, .. } | Listen::Ssh { at, .. } => {
                 let handed = inherited.iter().position(|handed| is_at(handed, at));
                 let listener = match handed {
                     Some(position) => tcp(inherited.swap_remove(position))?,
-                    None => bind_tcp(at)?,
+                    None => bind_tcp(listen, at)?,
                 };
                 let interface = match at {
                     At::Address(_) => None,
                     At::Interface { name, .. } => Some(name.clone()),
                 };
-                listeners.push(Listener::Tcp { listener, interface, place });
+                listeners.push(match listen {
+                    Listen::Ssh { .. } => Listener::Ssh { listener, interface, place },
+                    _ => Listener::Tcp { listener, interface, place },
+                });
             }
             Listen::Fd { .. } => {
                 if inherited.is_empty() {
@@ -125,7 +128,7 @@ fn is_at(socket: &std::net::TcpListener, at: &At) -> bool {
     }
 }
 
-fn bind_tcp(at: &At) -> Result<TcpListener, Error> {
+fn bind_tcp(listen: &Listen, at: &At) -> Result<TcpListener, Error> {
     let address = at.address();
     let bind = |address: SocketAddr| -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -150,8 +153,9 @@ fn bind_tcp(at: &At) -> Result<TcpListener, Error> {
         }
         bound => bound,
     };
+    let scheme = if matches!(listen, Listen::Ssh { .. }) { "ssh" } else { "tcp" };
     bound.map_err(|error| {
-        let failed = Error::failed(format!("cannot listen on tcp://{at}: {error}"));
+        let failed = Error::failed(format!("cannot listen on {scheme}://{at}: {error}"));
         if let At::Interface { name, .. } = at {
             match Errno::from_raw(error.raw_os_error().unwrap_or_default()) {
                 Errno::ENODEV => {
@@ -169,14 +173,15 @@ fn bind_tcp(at: &At) -> Result<TcpListener, Error> {
         }
         match error.kind() {
             io::ErrorKind::AddrInUse => failed.hint(format!(
-                "something else listens there, dockerd perhaps: see `ss -ltnp 'sport = :{}'`",
+                "something else listens there, dockerd or sshd perhaps: see \
+                 `ss -ltnp 'sport = :{}'`",
                 at.port()
             )),
             io::ErrorKind::AddrNotAvailable => {
                 failed.hint("no interface of this host has that address: see `ip address`")
             }
             io::ErrorKind::PermissionDenied => {
-                failed.hint("ports below 1024 need root; 2376 does not")
+                failed.hint("ports below 1024 need root; 2376 and 2222 do not")
             }
             _ => failed,
         }

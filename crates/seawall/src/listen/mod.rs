@@ -26,6 +26,7 @@ use crate::metrics::Limit;
 use crate::session;
 use crate::sshd;
 
+use crate::ssh;
 use filter::Filter;
 
 pub use bind::{FROM_BEFORE, bind, handed_over};
@@ -37,6 +38,15 @@ pub use reach::{Interfaces, OPEN_TO_THE_INTERNET, open_to_the_internet};
 pub enum Listener {
     /// Mutual TLS over TCP.
     Tcp {
+        /// The listening socket.
+        listener: TcpListener,
+        /// The interface it is bound to.
+        interface: Option<String>,
+        /// Its place in `listen`.
+        place: usize,
+    },
+    /// SSH over TCP, spoken by a process of its own.
+    Ssh {
         /// The listening socket.
         listener: TcpListener,
         /// The interface it is bound to.
@@ -102,6 +112,7 @@ pub async fn accept(
 enum Accepted {
     /// With its peer's address and the listener's place.
     Tcp(std::net::TcpStream, SocketAddr, usize),
+    Ssh(std::net::TcpStream, SocketAddr, usize),
     Unix(std::os::unix::net::UnixStream, String),
     Sshd(std::os::unix::net::UnixStream, u32),
 }
@@ -110,11 +121,12 @@ impl Listener {
     /// What it listens on, for the start message and `status`.
     pub fn describe(&self) -> String {
         match self {
-            Self::Tcp { listener, interface, .. } => match (listener.local_addr(), interface) {
-                (Ok(address), Some(name)) => format!("tcp://%{name}:{}", address.port()),
-                (Ok(address), None) => format!("tcp://{address}"),
-                (Err(error), _) => format!("tcp ({error})"),
-            },
+            Self::Tcp { listener, interface, .. } => {
+                described("tcp", listener, interface.as_deref())
+            }
+            Self::Ssh { listener, interface, .. } => {
+                described("ssh", listener, interface.as_deref())
+            }
             Self::Unix { path, identity, .. } => format!("unix://{} as {identity}", path.display()),
             Self::Sshd { path, uid, .. } => {
                 format!("unix://{} for sshd as uid {uid}", path.display())
@@ -128,6 +140,10 @@ impl Listener {
                 let (stream, peer) = listener.accept().await?;
                 Ok(Accepted::Tcp(stream.into_std()?, peer, *place))
             }
+            Self::Ssh { listener, place, .. } => {
+                let (stream, peer) = listener.accept().await?;
+                Ok(Accepted::Ssh(stream.into_std()?, peer, *place))
+            }
             Self::Unix { listener, identity, .. } => {
                 let (stream, _) = listener.accept().await?;
                 Ok(Accepted::Unix(stream.into_std()?, identity.clone()))
@@ -140,6 +156,14 @@ impl Listener {
     }
 }
 
+fn described(scheme: &str, listener: &TcpListener, interface: Option<&str>) -> String {
+    match (listener.local_addr(), interface) {
+        (Ok(address), Some(name)) => format!("{scheme}://%{name}:{}", address.port()),
+        (Ok(address), None) => format!("{scheme}://{address}"),
+        (Err(error), _) => format!("{scheme} ({error})"),
+    }
+}
+
 /// One connection, from accepted to closed.
 async fn serve(gate: Arc<Gate>, accepted: Accepted) {
     match accepted {
@@ -147,6 +171,14 @@ async fn serve(gate: Arc<Gate>, accepted: Accepted) {
             let Ok(stream) = TcpStream::from_std(stream) else { return };
             if let Some((stream, admitted)) = admit(&gate, stream, address, place).await
                 && let Err(why) = serve_tls(&gate, stream, admitted.peer).await
+            {
+                gate.refused(admitted.peer.address.ip(), why);
+            }
+        }
+        Accepted::Ssh(stream, address, place) => {
+            let Ok(stream) = TcpStream::from_std(stream) else { return };
+            if let Some((stream, admitted)) = admit(&gate, stream, address, place).await
+                && let Err(why) = serve_ssh(&gate, stream, admitted.peer).await
             {
                 gate.refused(admitted.peer.address.ip(), why);
             }
@@ -197,18 +229,7 @@ async fn serve_tls(
     stream: TcpStream,
     peer: Peer,
 ) -> Result<(), RefusedConnection> {
-    // Small replies must not wait for more, and a peer that vanished must be noticed even on a
-    // stream that is silent for hours.
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(60))
-        .with_interval(Duration::from_secs(15))
-        .with_retries(4);
-    let prepared = stream
-        .set_nodelay(true)
-        .and_then(|()| socket2::SockRef::from(&stream).set_tcp_keepalive(&keepalive));
-    if prepared.is_err() {
-        return Err(RefusedConnection::Handshake);
-    }
+    prepare(&stream).map_err(|_| RefusedConnection::Handshake)?;
     let snapshot = gate.snapshot.load_full();
     let handshake = tokio::time::timeout(snapshot.config.limits.handshake, async {
         snapshot.doors.open(stream).await
@@ -233,6 +254,34 @@ async fn serve_tls(
         }
         Err(NoEntry::Left) => Err(RefusedConnection::Left),
     }
+}
+
+async fn serve_ssh(
+    gate: &Arc<Gate>,
+    stream: TcpStream,
+    peer: Peer,
+) -> Result<(), RefusedConnection> {
+    let socket = || -> io::Result<_> {
+        prepare(&stream)?;
+        let port = stream.local_addr()?.port();
+        // Out of this runtime: it is the SSH process that reads and writes.
+        Ok((stream.into_std()?.into(), port))
+    };
+    let (socket, port) = socket().map_err(|_| RefusedConnection::Handshake)?;
+    // Its process was started before this listener accepted anything.
+    let Some(server) = &gate.ssh else { return Err(RefusedConnection::Handshake) };
+    ssh::connection::serve(gate, &server.process, socket, peer, port).await
+}
+
+/// Small replies must not wait for more, and a peer that vanished must be noticed even on a
+/// stream that is silent for hours.
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15))
+        .with_retries(4);
+    stream.set_nodelay(true)?;
+    socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive)
 }
 
 async fn serve_api<S>(

@@ -63,8 +63,12 @@ pub const OPEN_TO_THE_INTERNET: &str = "everybody on the internet reaches this a
 pub fn open_to_the_internet(config: &Config, interfaces: &Interfaces) -> BTreeSet<IpAddr> {
     let anybody = config.networks.allowed().is_empty();
     let open = config.listen.iter().filter_map(|listen| match listen {
-        Listen::Tcp { at, networks } if anybody && networks.allowed().is_empty() => Some(at),
-        Listen::Tcp { .. } | Listen::Fd { .. } | Listen::Unix { .. } => None,
+        Listen::Tcp { at, networks } | Listen::Ssh { at, networks }
+            if anybody && networks.allowed().is_empty() =>
+        {
+            Some(at)
+        }
+        Listen::Tcp { .. } | Listen::Ssh { .. } | Listen::Fd { .. } | Listen::Unix { .. } => None,
     });
     open.flat_map(|at| interfaces.public(at)).collect()
 }

@@ -24,6 +24,7 @@ mod revocation;
 mod running;
 mod scan;
 mod spelling;
+mod ssh;
 mod streams;
 mod through_sshd;
 mod upgrade;

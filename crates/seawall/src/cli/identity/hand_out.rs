@@ -250,7 +250,7 @@ fn credentials(given: &crate::state::Credentials, key: &Key) -> Credentials {
 fn derive_address(config: &Config) -> Result<Address, Error> {
     let tcp = config.listen.iter().find_map(|listen| match listen {
         Listen::Tcp { at, .. } => Some(at.address()),
-        Listen::Fd { .. } | Listen::Unix { .. } => None,
+        Listen::Fd { .. } | Listen::Ssh { .. } | Listen::Unix { .. } => None,
     });
     let port = tcp.map_or(2376, |address| address.port());
     let names = &config.tls.hostnames;

@@ -167,9 +167,9 @@ fn other_doors_say_what_they_need() {
         error: --host: cannot use `unix:///var/run/docker.sock`: a unix socket carries no certificate, so it must name the identity whose rights everybody who can open it gets
         hint: write `unix:///var/run/docker.sock?identity=NAME`
         ");
-    insta::assert_snapshot!(case.outcome("--tlsverify -H ssh://0.0.0.0:2222"), @"
-        error: --host: cannot use `ssh://0.0.0.0:2222`: SSH listeners are not supported yet
-        hint: SSH comes with a later version; use `tcp://[::]:2376`, which is mutual TLS
+    insta::assert_snapshot!(case.outcome("--tlsverify -H ssh://host:2222"), @"
+        error: --host: cannot use `ssh://host:2222`: not an IP address
+        hint: a listener is an address of this host, or all of them: `ssh://[::]:2222`; the names clients use go into `hostnames`
         ");
     insta::assert_snapshot!(case.outcome("--tlsverify --default-role admin"), @"
         error: --default-role: every certificate of that CA would be root on this host

@@ -175,7 +175,7 @@ fn address(config: &Config) -> Option<Address> {
         Listen::Tcp { at: At::Address(address), .. } => Some(*address),
         // What this host sends itself arrives by the loopback, whatever the address.
         Listen::Tcp { at: At::Interface { .. }, .. } => None,
-        Listen::Fd { .. } | Listen::Unix { .. } => None,
+        Listen::Fd { .. } | Listen::Ssh { .. } | Listen::Unix { .. } => None,
     };
     let mut addresses: Vec<_> = config.listen.iter().filter_map(reach).collect();
     addresses.sort_by_key(|address| !address.ip().is_loopback());

@@ -10,7 +10,7 @@ use super::Args;
 use super::host::Host;
 use crate::cli::Context;
 use crate::cli::report::{Doing, Error};
-use crate::config::{self, Config, Overrides};
+use crate::config::{self, Config, Listen, Overrides, SSH_PORT, TLS_PORT};
 use crate::listen::open_to_the_internet;
 
 /// A configuration to be written, or to be left as it is.
@@ -67,8 +67,8 @@ fn compose(context: &Context, args: &Args, host: &Host) -> Result<Plan, Error> {
         args.hostname.iter().filter(|name| !host.certificate_names().contains(name)).cloned(),
     );
     let mut set = BTreeMap::from([("hostnames", config::toml_list(&names))]);
-    if !args.listen.is_empty() {
-        set.insert("listen", config::toml_list(&args.listen));
+    if let Some(listen) = listen(args) {
+        set.insert("listen", config::toml_list(&listen));
     }
     if let Some(upstream) = args.upstream.clone().or_else(rootless_engine) {
         set.insert("upstream", format!("{upstream:?}"));
@@ -101,10 +101,19 @@ fn compose(context: &Context, args: &Args, host: &Host) -> Result<Plan, Error> {
 
 fn keep(context: &Context, args: &Args, text: &str) -> Result<Plan, Error> {
     let old = config::load(context, &Overrides::default())?;
+    let mut args = args.clone();
+    // With a port of the operator's choice it is there already.
+    if args.listen.is_empty()
+        && old.listen.iter().any(|listen| matches!(listen, Listen::Ssh { .. }))
+    {
+        args.ssh = false;
+    }
+    let args = &args;
     let wanted = flags_over(context, args, text)?;
     let listen: Vec<_> = old.listen.iter().map(ToString::to_string).collect();
+    let listening = if args.listen.is_empty() { "--ssh" } else { "--listen" };
     let differing = [
-        ("--listen", "listen", wanted.listen != old.listen, Some(listen.join(", "))),
+        (listening, "listen", wanted.listen != old.listen, Some(listen.join(", "))),
         ("--upstream", "upstream", wanted.upstream != old.upstream, Some(old.upstream.to_string())),
         ("--allow", "network.allow", wanted.networks != old.networks, None),
         (
@@ -139,8 +148,8 @@ fn differs_from(file: &Path, flag: &str, key: &str, there: Option<&str>) -> Erro
 /// What `text` means under the flags that stand for keys.
 fn flags_over(context: &Context, args: &Args, text: &str) -> Result<Config, Error> {
     let mut overrides = Overrides::default();
-    if !args.listen.is_empty() {
-        overrides.texts("listen", "--listen", args.listen.clone());
+    if let Some(listen) = listen(args) {
+        overrides.texts("listen", "--listen", listen);
     }
     if let Some(upstream) = &args.upstream {
         overrides.text("upstream", "--upstream", upstream.clone());
@@ -149,6 +158,18 @@ fn flags_over(context: &Context, args: &Args, text: &str) -> Result<Config, Erro
         overrides.texts("network.allow", "--allow", with_this_host(&args.allow));
     }
     config::interpret(text, context, &overrides)
+}
+
+/// What the flags say about `listen`, if anything.
+fn listen(args: &Args) -> Option<Vec<String>> {
+    let mut listen = args.listen.clone();
+    if args.ssh {
+        if listen.is_empty() {
+            listen.push(format!("tcp://[::]:{TLS_PORT}"));
+        }
+        listen.push(format!("ssh://[::]:{SSH_PORT}"));
+    }
+    (!listen.is_empty()).then_some(listen)
 }
 
 fn flags_alone(context: &Context, args: &Args) -> Result<(), Error> {

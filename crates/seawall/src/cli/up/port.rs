@@ -16,7 +16,9 @@ pub(super) fn check(listeners: &[Listen]) -> Result<(), Error> {
         return Ok(());
     }
     for listener in listeners {
-        if let Listen::Tcp { at: At::Address(address), .. } = listener {
+        if let Listen::Tcp { at: At::Address(address), .. }
+        | Listen::Ssh { at: At::Address(address), .. } = listener
+        {
             TcpListener::bind(address).map(drop).or_else(|error| refuse(*address, &error))?;
         }
     }

@@ -79,6 +79,8 @@ fn an_empty_file_is_every_default() {
                 rsa: false,
                 trusted_user_ca: None,
                 revoked_keys: None,
+                max_role: Operator,
+                host_certificate: None,
                 sshd: None,
             },
             limits: Limits {
@@ -178,6 +180,8 @@ fn every_key_is_read() {
         revoked_keys = "krl"
         sshd_user = "docker"
         sshd_socket = "sshd.sock"
+        max_role = "viewer"
+        host_certificate = "host-cert.pub"
         [limits]
         connections = 1
         connections_per_address = 2
@@ -320,6 +324,10 @@ fn every_key_is_read() {
                 ),
                 revoked_keys: Some(
                     "/etc/seawall/krl",
+                ),
+                max_role: Viewer,
+                host_certificate: Some(
+                    "/etc/seawall/host-cert.pub",
                 ),
                 sshd: Some(
                     Sshd {
@@ -571,7 +579,7 @@ listen = [
   "tcp://[::]:2376",
   "tcp://0.0.0.0:2376",
   "http://0.0.0.0:2375",
-  "ssh://0.0.0.0:2222",
+  "ssh://0.0.0.0:2376",
   "tcp://gate.example.com:2376",
   "unix:///run/ci.sock",
   "unix:///var/run/docker.sock?identity=ci",
@@ -588,11 +596,11 @@ listen = [
         5 |   "http://0.0.0.0:2375",
           |   ^^^^^^^^^^^^^^^^^^^^^
         hint: write `tcp://ADDRESS:2376`, which is mutual TLS
-        error: F:6:3: cannot use `ssh://0.0.0.0:2222`: SSH listeners are not supported yet
+        error: F:6:3: `ssh://0.0.0.0:2376` is already covered by `tcp://[::]:2376`
           |
-        6 |   "ssh://0.0.0.0:2222",
+        6 |   "ssh://0.0.0.0:2376",
           |   ^^^^^^^^^^^^^^^^^^^^
-        hint: SSH comes with a later version; use `tcp://[::]:2376`, which is mutual TLS
+        hint: remove one of them
         error: F:7:3: cannot use `tcp://gate.example.com:2376`: not an IP address
           |
         7 |   "tcp://gate.example.com:2376",

@@ -49,7 +49,9 @@ impl Gathering {
                 gate.holds_ca_key = config.tls.outside.is_none()
                     && self.root.access(&format!("{state}/seawall.db")).is_some();
                 let open = config.listen.iter().filter_map(|listen| match listen {
-                    Listen::Tcp { at, networks } => networks.is_everyone().then(|| at.address()),
+                    Listen::Tcp { at, networks } | Listen::Ssh { at, networks } => {
+                        networks.is_everyone().then(|| at.address())
+                    }
                     Listen::Fd { .. } | Listen::Unix { .. } => None,
                 });
                 if config.networks.is_everyone() {

@@ -24,6 +24,7 @@ use super::wait::{SHORT, until};
 pub(crate) struct Gate {
     dir: PathBuf,
     address: SocketAddr,
+    ssh_address: SocketAddr,
     /// What `seawall` is run with to serve.
     serve: Vec<String>,
     process: Mutex<Option<Child>>,
@@ -57,6 +58,24 @@ impl Gate {
         let gate = Self::prepared(upstream, config, &["up", "--yes"]);
         gate.start();
         gate
+    }
+
+    /// The same, which listens on SSH too; with no `[ssh]` of its own it caps nobody there.
+    pub(crate) fn up_with_ssh(upstream: &Path, config: &str) -> Self {
+        let gate = Self::prepared(upstream, config, &["up", "--yes"]);
+        gate.listen_on_ssh();
+        gate.start();
+        gate
+    }
+
+    fn listen_on_ssh(&self) {
+        let text = fs::read_to_string(self.config()).unwrap();
+        let (tcp, ssh) = (self.address, self.ssh_address);
+        let only = format!("listen = [\"tcp://{tcp}\"]");
+        let both = format!("listen = [\"tcp://{tcp}\", \"ssh://{ssh}\"]");
+        assert!(text.contains(&only), "{text}");
+        let cap = if text.contains("[ssh]") { "" } else { "[ssh]\nmax_role = \"admin\"\n" };
+        fs::write(self.config(), text.replace(&only, &both) + cap).unwrap();
     }
 
     /// A gate that is configured, to be run with `seawall ARGS`, and not started; `ADDRESS` in them
@@ -100,7 +119,9 @@ impl Gate {
         );
         fs::write(dir.join("seawall.toml"), own).unwrap();
         let serve = args.iter().map(|arg| arg.replace("ADDRESS", &address.to_string())).collect();
-        Self { dir, address, serve, process: Mutex::new(None), network: None, _dir: temp }
+        let ssh_address = free_address();
+        let process = Mutex::new(None);
+        Self { dir, address, ssh_address, serve, process, network: None, _dir: temp }
     }
 
     /// Starts it and waits until it takes connections.
@@ -143,6 +164,11 @@ impl Gate {
     /// Where it listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where it listens on SSH, if it does.
+    pub(crate) fn ssh_address(&self) -> SocketAddr {
+        self.ssh_address
     }
 
     /// The home of whoever runs it.
@@ -254,6 +280,11 @@ impl Gate {
                 count.is_some_and(|count| count != "0")
             },
         );
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.lock().unwrap().as_ref().expect("the gate was started").id()
     }
 
     /// Sends it a signal.

@@ -8,6 +8,7 @@ pub(crate) mod open_engine;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod relay;
+pub(crate) mod ssh;
 pub(crate) mod sshd;
 pub(crate) mod terminal;
 pub(crate) mod wait;

@@ -1,0 +1,327 @@
+//! `docker -H ssh://alice@host:2222`: the gate's own SSH server, with OpenSSH's client. Streams,
+//! images and containers go over SSH too, in the tests named after them.
+
+use std::process::Stdio;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::support::client::Docker;
+use crate::support::engine::Engine;
+use crate::support::gate::Gate;
+use crate::support::process::Running;
+use crate::support::ssh::Ssh;
+use crate::support::terminal::Terminal;
+use crate::support::wait::{LONG, SHORT, until};
+
+#[test]
+fn docker_over_ssh_is_the_same_identity_and_is_recorded() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "operator");
+    alice.docker().run(["ps"]).ok();
+    let (_, stderr) = alice.docker().run(["run", "--rm", "busybox", "true"]).fails();
+    assert!(stderr.contains("alice (operator) may not"), "{stderr}");
+    let records = gate.records();
+    let decision = records.iter().find(|record| record["operation"] == "ContainerList").unwrap();
+    assert_eq!(decision["identity"], "alice");
+    assert!(decision["credential"].as_str().unwrap().starts_with("ssh-key:SHA256:"), "{decision}");
+}
+
+#[test]
+fn an_admin_is_no_admin_over_ssh_unless_the_configuration_says_so() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "[ssh]\nmax_role = \"operator\"\n");
+    let alice = Ssh::client(&gate, "alice", "admin");
+    alice.docker().run(["ps"]).ok();
+    let (_, stderr) = alice.docker().run(["run", "--rm", "busybox", "true"]).fails();
+    assert!(stderr.contains("alice (operator by ssh.max_role) may not"), "{stderr}");
+}
+
+#[test]
+fn only_a_registered_key_enters_and_only_under_its_own_name() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "viewer");
+    gate.credentials("bob", "viewer");
+    let (code, stderr) = Ssh::stranger(&gate, "alice").run([""; 0], Some(DIAL)).fails();
+    assert_eq!(code, Some(255));
+    assert!(stderr.contains("Permission denied (publickey)"), "{stderr}");
+    // The key decides: any name that is nobody else's will do.
+    alice.run(["-l", "root"], Some(DIAL)).ok();
+    let (_, stderr) = alice.run(["-l", "bob"], Some(DIAL)).fails();
+    assert!(stderr.contains("Permission denied (publickey)"), "{stderr}");
+    // Nothing but keys is even offered.
+    for method in ["password", "keyboard-interactive", "none", "hostbased", "gssapi-with-mic"] {
+        let preferred = format!("PreferredAuthentications={method}");
+        let (_, stderr) = alice.run(["-o", &preferred], Some(DIAL)).fails();
+        assert!(stderr.contains("Permission denied (publickey)"), "{method}: {stderr}");
+    }
+    // Seven of these, and the look whether the gate listens.
+    let counted = || gate.run(["status", "--json"]).ok();
+    until(SHORT, counted, || counted().contains("\"refused_connections\": 8"));
+}
+
+#[test]
+fn whatever_is_no_engine_is_refused_with_a_word_and_recorded() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "admin");
+    let none = || [""; 0].into_iter();
+
+    let (code, stderr) = alice.run(none(), None).fails();
+    assert_eq!(code, Some(127));
+    assert!(stderr.contains("This is Seawall, the front door of a Docker engine."), "{stderr}");
+    let hint = format!("docker -H ssh://alice@THIS-HOST:{} ps", gate.ssh_address().port());
+    assert!(stderr.contains(&hint), "{stderr}");
+    // The same on a terminal, which there is none for either.
+    let terminal = Terminal::start(&alice.command(none(), None));
+    terminal.screen.wait_for("PTY allocation request failed");
+    terminal.screen.wait_for("there is no shell here, only a Docker engine");
+    assert_eq!(terminal.wait(), Some(127));
+
+    for command in ["id", "docker ps", "docker system dial-stdio; id", "buildctl dial-stdio"] {
+        let (code, stderr) = alice.run(none(), Some(command)).fails();
+        assert_eq!(code, Some(127), "{command}: {stderr}");
+        let says = format!("seawall: only `docker system dial-stdio` runs here, not `{command}`");
+        assert!(stderr.contains(&says), "{command}: {stderr}");
+    }
+    alice.run(["-s"], Some("sftp")).fails();
+
+    // Each of these is refused, and the engine is reached beside it all the same.
+    for args in [
+        &["-A"][..],
+        &["-X"],
+        &["-o", "SetEnv=LANG=C"],
+        &["-R", "127.0.0.1:0:127.0.0.1:1"],
+        &["-R", "/tmp/seawall-no.sock:127.0.0.1:1"],
+    ] {
+        alice.run(args, Some(DIAL)).ok();
+    }
+    let (_, stderr) = alice.run(["-W", "127.0.0.1:22"], None).fails();
+    assert!(stderr.contains("stdio forwarding failed"), "{stderr}");
+
+    let asked: Vec<_> = gate
+        .records()
+        .iter()
+        .filter(|record| record["what"] == "ssh.refused")
+        .map(|record| {
+            assert_eq!(record["detail"]["identity"], "alice", "{record}");
+            record["detail"]["asked"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    for kind in ["shell", "pty", "exec", "subsystem", "env", "forwarding"] {
+        assert!(asked.iter().any(|asked| asked == kind), "no {kind} in {asked:?}");
+    }
+}
+
+#[test]
+fn a_forwarded_socket_is_the_engine_and_no_other_is() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "operator");
+    let here = alice.dir().join("x.sock");
+    let forward = format!("{}:/var/run/docker.sock", here.display());
+    let mut tunnel = Running::start(alice.command(["-N", "-L", &forward], None));
+    until(SHORT, || tunnel.stderr.text(), || here.exists());
+    let docker = Docker::first(vec![("DOCKER_HOST", format!("unix://{}", here.display()))]);
+    docker.run(["ps"]).ok();
+    let (_, stderr) = docker.run(["volume", "create", "x"]).fails();
+    assert!(stderr.contains("alice (operator) may not"), "{stderr}");
+    assert!(tunnel.runs());
+
+    let other = alice.dir().join("y.sock");
+    let forward = format!("{}:/etc/shadow", other.display());
+    let denied = ["-N", "-L", &forward, "-o", "LogLevel=INFO"];
+    let denied = Running::start(alice.command(denied, None));
+    until(SHORT, || denied.stderr.text(), || other.exists());
+    let docker = Docker::first(vec![("DOCKER_HOST", format!("unix://{}", other.display()))]);
+    docker.run(["ps"]).fails();
+    denied.stderr.wait_for("the engine is reached as `/var/run/docker.sock` here");
+}
+
+#[test]
+fn one_connection_carries_many_channels() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "admin");
+    alice.configure(&format!(
+        "ControlMaster auto\nControlPersist 60\nControlPath {}/master",
+        alice.dir().display()
+    ));
+    let docker = alice.docker();
+    docker.run(["ps"]).ok();
+    assert!(alice.dir().join("master").exists());
+    let many: Vec<_> = (0..20).map(|_| docker.start(["ps"])).collect();
+    let text = "0123456789".repeat(100_000);
+    let echoed = docker.run_with(["run", "-i", "--rm", "busybox", "cat"], text.as_bytes()).ok();
+    assert!(echoed == text, "{} bytes came back", echoed.len());
+    for one in many {
+        one.wait().ok();
+    }
+    // Revoking ends the connection itself, idle as it is.
+    let master = alice.dir().join("master");
+    gate.run(["revoke", "alice"]).ok();
+    until(SHORT, || "the connection is still open".to_owned(), || !master.exists());
+    docker.run(["ps"]).fails();
+}
+
+#[test]
+fn eighty_at_once_all_get_through() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "viewer");
+    let docker = alice.docker();
+    let all: Vec<_> = (0..80).map(|_| docker.start(["ps"])).collect();
+    for one in all {
+        one.wait().ok();
+    }
+}
+
+#[test]
+fn a_client_that_writes_until_it_is_read_from_does_not_wait_for_itself() {
+    // More than every buffer on the way holds, both ways at once, and nobody reads at first.
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "admin");
+    let docker = alice.docker();
+    let mut cat = docker.command(["run", "-i", "--rm", "busybox", "cat"]);
+    let mut child = cat.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    const BYTES: u64 = 192 << 20;
+    let writer = std::thread::spawn(move || {
+        std::io::copy(&mut std::io::Read::take(std::io::repeat(b'x'), BYTES), &mut input)
+    });
+    // It has written what fits, and more, before the first byte is read.
+    until(
+        LONG,
+        || "nothing was carried".to_owned(),
+        || {
+            let sessions = gate.run(["sessions", "--json"]).ok();
+            let sessions: serde_json::Value = serde_json::from_str(&sessions).unwrap();
+            let received =
+                sessions.as_array().unwrap().iter().filter_map(|row| row["received"].as_u64());
+            received.sum::<u64>() > 1 << 20
+        },
+    );
+    let echoed = std::io::copy(&mut output, &mut std::io::sink()).unwrap();
+    assert_eq!(echoed, BYTES);
+    assert_eq!(writer.join().unwrap().unwrap(), BYTES);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_connection_rekeys_under_load() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "admin");
+    alice.configure("RekeyLimit 4M");
+    let text = "0123456789abcdef".repeat(4 << 20);
+    let docker = alice.docker();
+    let echoed = docker.run_with(["run", "-i", "--rm", "busybox", "cat"], text.as_bytes()).ok();
+    assert!(echoed == text, "{} bytes came back", echoed.len());
+}
+
+#[test]
+fn revoking_cuts_what_is_open_over_ssh() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let admin = crate::support::client::Side::Engine.docker();
+    let script = "while :; do echo line; sleep 0.05; done";
+    let container = admin.container("ssh-talking", ["busybox", "sh", "-c", script]);
+    let alice = Ssh::client(&gate, "alice", "admin");
+    let docker = alice.docker();
+    let logs = docker.start(["logs", "-f", &container.name]);
+    let events = docker.start(["events"]);
+    logs.stdout.wait_for("line");
+    until(
+        SHORT,
+        || "no events".to_owned(),
+        || gate.run(["sessions"]).ok().contains("SystemEvents"),
+    );
+    gate.run(["revoke", "alice"]).ok();
+    for running in [logs, events] {
+        running.wait();
+    }
+    docker.run(["ps"]).fails();
+    let cut = gate.records().iter().filter(|record| record["ending"] == "cut").count();
+    assert!(cut >= 2, "{cut} outcomes say that they were cut");
+}
+
+#[test]
+fn the_ssh_process_is_confined_and_when_it_dies_it_is_started_again() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "viewer");
+    let docker = alice.docker();
+    docker.run(["ps"]).ok();
+    let over_tls = gate.docker_as("bob", "viewer");
+    let before = ssh_process(&gate);
+    let status = std::fs::read_to_string(format!("/proc/{before}/status")).unwrap();
+    let line = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(line("Seccomp:"), ["2"], "{status}");
+    assert_eq!(line("NoNewPrivs:"), ["1"], "{status}");
+    assert_eq!(line("CapEff:"), ["0000000000000000"], "{status}");
+    assert!(line("Uid:").iter().all(|uid| uid != "0"), "{status}");
+    // The gate's listeners, its state and the engine's socket are not among what it holds.
+    let held: Vec<_> = std::fs::read_dir(format!("/proc/{before}/fd"))
+        .unwrap()
+        .map(|entry| std::fs::read_link(entry.unwrap().path()).unwrap().display().to_string())
+        .collect();
+    assert!(
+        held.iter().all(|held| ["socket:", "anon_inode:", "pipe:", "/dev/null"]
+            .iter()
+            .any(|start| held.starts_with(start))),
+        "{held:?}"
+    );
+
+    let events = docker.start(["events"]);
+    until(
+        SHORT,
+        || "no events".to_owned(),
+        || gate.run(["sessions"]).ok().contains("SystemEvents"),
+    );
+    kill(Pid::from_raw(before), Signal::SIGKILL).unwrap();
+    events.wait();
+    over_tls.run(["ps"]).ok();
+    docker.run(["ps"]).ok();
+    assert_ne!(ssh_process(&gate), before);
+    // And it goes when the gate goes.
+    let last = ssh_process(&gate);
+    gate.signal(Signal::SIGTERM);
+    gate.wait();
+    assert!(kill(Pid::from_raw(last), None).is_err(), "the SSH process outlived the gate");
+}
+
+#[test]
+fn the_host_key_is_made_once_and_known_hosts_lines_fit_it() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "viewer");
+    let told: serde_json::Value =
+        serde_json::from_str(&gate.run(["ssh", "host-key", "--json"]).ok()).unwrap();
+    let fingerprint = told["fingerprint"].as_str().unwrap();
+    assert!(gate.run(["status"]).ok().contains(fingerprint));
+    alice.docker().run(["ps"]).ok();
+    gate.signal(Signal::SIGTERM);
+    gate.wait();
+    gate.start();
+    // The client still goes by the line of before.
+    alice.docker().run(["ps"]).ok();
+}
+
+/// What docker runs on the other side, with no input: it ends at once, and well.
+const DIAL: &str = "docker system dial-stdio";
+
+fn ssh_process(gate: &Gate) -> i32 {
+    let mut found = None;
+    until(
+        SHORT,
+        || "there is no SSH process".to_owned(),
+        || {
+            let all = std::fs::read_dir(format!("/proc/{}/task", gate.pid())).unwrap();
+            found = all
+                .filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("children")).ok())
+                .flat_map(|pids| {
+                    pids.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>()
+                })
+                .find(|pid| {
+                    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+                    line.split(|&byte| byte == 0).any(|word| word == b"ssh-door")
+                });
+            found.is_some()
+        },
+    );
+    found.unwrap()
+}
