@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use seawall_rules::escape::bounded;
 use seawall_rules::ssh::exec::{self, means_the_engine};
 use serde_json::json;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
 use super::line::{Ask, Line, Reply, Wish};
@@ -41,7 +42,7 @@ pub async fn serve(
         Line::new(ours)
     };
     let grace = gate.snapshot.load().config.limits.handshake;
-    let deadline = tokio::time::Instant::now() + grace;
+    let deadline = Instant::now() + grace;
     let line = match tokio::time::timeout_at(deadline, handed_over).await {
         Ok(Ok(line)) => line,
         Ok(Err(error)) => {
@@ -59,10 +60,15 @@ pub async fn serve(
         proved: None,
         offered_unknown: false,
         noted: HashSet::new(),
+        deadline,
         channels: TaskTracker::new(),
     };
-    connection.run(deadline).await
+    connection.run().await
 }
+
+/// Time to sign with a key that is known: a person may have to type a passphrase, or to find a
+/// token. A stranger has `limits.handshake` for everything.
+const TO_SIGN: Duration = Duration::from_secs(60);
 
 struct Connection {
     gate: Arc<Gate>,
@@ -71,6 +77,7 @@ struct Connection {
     proved: Option<Proved>,
     offered_unknown: bool,
     noted: HashSet<&'static str>,
+    deadline: Instant,
     channels: TaskTracker,
 }
 
@@ -89,7 +96,7 @@ enum Next {
 }
 
 impl Connection {
-    async fn run(mut self, deadline: tokio::time::Instant) -> Result<(), RefusedConnection> {
+    async fn run(mut self) -> Result<(), RefusedConnection> {
         let mut published = self.gate.published.subscribe();
         let gate = self.gate.clone();
         loop {
@@ -102,7 +109,7 @@ impl Connection {
                         break;
                     }
                 }
-                () = tokio::time::sleep_until(deadline), if !authenticated => {
+                () = tokio::time::sleep_until(self.deadline), if !authenticated => {
                     gate.metrics.limit_hit(Limit::Handshake);
                     break;
                 }
@@ -163,6 +170,9 @@ impl Connection {
         let known = snapshot.config.ssh.trusted_user_ca.is_some()
             || authenticate(&snapshot, &offered).is_ok();
         self.offered_unknown |= !known;
+        if known {
+            self.deadline = self.deadline.max(Instant::now() + TO_SIGN);
+        }
         known
     }
 
@@ -210,7 +220,7 @@ impl Connection {
     /// Opens the pipeline for a channel that means the engine.
     async fn opens(&mut self, wish: &Wish) -> Next {
         if let Err(why) = self.judge() {
-            return Next::Reply(Reply::End { why });
+            return Next::Reply(Reply::Refused { why });
         }
         let (kind, detail) = match wish {
             Wish::Exec(command) => ("exec", bounded(command, 256)),

@@ -42,7 +42,7 @@ volumes:
 /// nothing newer.
 fn with_tls_1_2(side: Side) -> (Docker, Option<Gate>) {
     match side {
-        Side::Engine => (side.docker(), None),
+        Side::Engine | Side::Ssh => (side.docker(), None),
         Side::Gate => {
             let config = "[tls]\nmin_version = \"1.2\"";
             let gate = Gate::up_with(&Engine::shared().socket(), config);
@@ -97,6 +97,7 @@ fn bollard_does_its_everyday_work(side: Side) {
             let (key, cert, ca) = (pem("key.pem"), pem("cert.pem"), pem("ca.pem"));
             bollard::Docker::connect_with_ssl(&address, &key, &cert, &ca, 60, version)
         }
+        Side::Ssh => unreachable!("bollard is built without SSH here"),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(everyday_work(docker.unwrap())).unwrap();

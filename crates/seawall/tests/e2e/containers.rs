@@ -1,9 +1,9 @@
 //! Running containers and changing them.
 
 use crate::support::client::{Side, fresh};
-use crate::support::on_both_sides;
+use crate::support::on_every_side;
 
-on_both_sides!(
+on_every_side!(
     run_in_the_foreground_shows_output_and_exit_code,
     run_detached_starts_and_stop_stops,
     run_takes_its_settings,

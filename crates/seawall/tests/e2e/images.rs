@@ -8,9 +8,9 @@ use aws_lc_rs::digest::{Context, SHA256};
 
 use crate::support::client::{Docker, Side, fresh};
 use crate::support::gate::Gate;
-use crate::support::on_both_sides;
+use crate::support::on_every_side;
 
-on_both_sides!(
+on_every_side!(
     an_image_is_tagged_and_removed,
     a_container_is_exported_and_imported,
     an_image_is_saved_and_loaded,

@@ -3,12 +3,12 @@
 use crate::support::client::Side;
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
-use crate::support::on_both_sides;
+use crate::support::on_every_side;
 use crate::support::raw::post_json;
 use crate::support::terminal::Terminal;
 use crate::support::wait::{SHORT, until};
 
-on_both_sides!(
+on_every_side!(
     piped_input_ends_and_what_comes_after_it_still_arrives,
     a_large_input_comes_back_byte_for_byte,
     exec_takes_piped_input,

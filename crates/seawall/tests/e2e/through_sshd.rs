@@ -25,7 +25,7 @@ fn gate_with(lines: &str) -> (Gate, PathBuf, tempfile::TempDir) {
     std::fs::set_permissions(dir.path(), open).unwrap();
     let socket = dir.path().join("sshd.sock");
     let config = format!(
-        "[ssh]\nsshd_user = \"{SHIM_UID}\"\nsshd_socket = \"{}\"\n{lines}",
+        "[ssh]\nmax_role = \"admin\"\nsshd_user = \"{SHIM_UID}\"\nsshd_socket = \"{}\"\n{lines}",
         socket.display()
     );
     (Gate::up_with(&Engine::shared().socket(), &config), socket, dir)

@@ -112,9 +112,12 @@ const CALLS: &[libc::c_long] = &[
     libc::SYS_lseek,
     libc::SYS_madvise,
     libc::SYS_membarrier,
+    // Keys are not to be swapped out.
+    libc::SYS_mlock,
     libc::SYS_mmap,
     libc::SYS_mprotect,
     libc::SYS_mremap,
+    libc::SYS_munlock,
     libc::SYS_munmap,
     libc::SYS_nanosleep,
     libc::SYS_ppoll,

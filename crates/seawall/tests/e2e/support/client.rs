@@ -10,6 +10,7 @@ use super::engine::Engine;
 use super::gate::Gate;
 use super::process::{Done, Running};
 use super::raw::Connection;
+use super::ssh::Ssh;
 
 /// Which way the client's requests go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,8 @@ pub(crate) enum Side {
     Engine,
     /// Through the gate, as an identity that may do everything.
     Gate,
+    /// The same over SSH.
+    Ssh,
 }
 
 /// A docker command line and where it is pointed.
@@ -44,6 +47,7 @@ impl Side {
         match self {
             Self::Engine => Connection::unix(&Engine::shared().socket()),
             Self::Gate => Gate::shared().connect(&Gate::shared().folder_of("everyone")),
+            Self::Ssh => unreachable!("OpenSSH's client is needed for that"),
         }
     }
 
@@ -52,6 +56,7 @@ impl Side {
         match self {
             Self::Engine => vec![("DOCKER_HOST", Engine::shared().host())],
             Self::Gate => Gate::shared().env(&Gate::shared().folder_of("everyone")),
+            Self::Ssh => Ssh::shared().env(),
         }
     }
 }

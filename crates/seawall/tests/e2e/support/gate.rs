@@ -42,6 +42,7 @@ impl Gate {
             let engine = Engine::shared();
             let dir = tempfile::tempdir_in(engine.dir()).unwrap();
             let gate = Self::prepared_in(dir, &engine.socket(), "", &["up", "--yes"]);
+            gate.listen_on_ssh();
             gate.start();
             gate.credentials("everyone", "admin");
             gate

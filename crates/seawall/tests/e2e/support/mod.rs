@@ -31,3 +31,17 @@ macro_rules! on_both_sides {
     };
 }
 pub(crate) use on_both_sides;
+
+/// The same, and a third through the gate over SSH.
+macro_rules! on_every_side {
+    ($($name:ident),* $(,)?) => {
+        $crate::support::on_both_sides!($($name),*);
+        mod over_ssh {
+            $(#[test]
+            fn $name() {
+                super::$name($crate::support::client::Side::Ssh);
+            })*
+        }
+    };
+}
+pub(crate) use on_every_side;

@@ -5,8 +5,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use super::client::Docker;
+use super::engine::Engine;
 use super::gate::Gate;
 use super::process::{Done, Running};
 
@@ -18,20 +20,41 @@ pub(crate) struct Ssh {
 }
 
 impl Ssh {
+    /// The client of the gate that all tests share: an identity that may do everything.
+    pub(crate) fn shared() -> &'static Self {
+        static SHARED: OnceLock<Ssh> = OnceLock::new();
+        SHARED.get_or_init(|| {
+            // Nothing drops it, so it is put where the engine's sweeper sweeps.
+            let dir = tempfile::tempdir_in(Engine::shared().dir()).unwrap();
+            let ssh = Self::stranger_in(dir, Gate::shared(), "somebody");
+            ssh.register(Gate::shared(), "somebody", "admin");
+            ssh
+        })
+    }
+
     /// Who is the new identity `name`, with a key of its own.
     #[track_caller]
     pub(crate) fn client(gate: &Gate, name: &str, role: &str) -> Self {
         let ssh = Self::stranger(gate, name);
-        let key = ssh.dir.join("key.pub");
+        ssh.register(gate, name, role);
+        ssh
+    }
+
+    #[track_caller]
+    fn register(&self, gate: &Gate, name: &str, role: &str) {
+        let key = self.dir.join("key.pub");
         gate.run(["identity", "add", name, "--role", role, "--ssh-key", key.to_str().unwrap()])
             .ok();
-        ssh
     }
 
     /// Somebody with a key that the gate does not know, who calls himself `user`.
     #[track_caller]
     pub(crate) fn stranger(gate: &Gate, user: &str) -> Self {
         let temp = tempfile::Builder::new().prefix("seawall-ssh-").tempdir().unwrap();
+        Self::stranger_in(temp, gate, user)
+    }
+
+    fn stranger_in(temp: tempfile::TempDir, gate: &Gate, user: &str) -> Self {
         let dir = temp.path().to_owned();
         let keygen = ["-q", "-t", "ed25519", "-N", "", "-f", dir.join("key").to_str().unwrap()]
             .iter()
