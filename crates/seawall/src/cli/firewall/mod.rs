@@ -49,9 +49,13 @@ enum Command {
 #[derive(Clone, Debug, clap::Args)]
 struct Rules {
     /// What to write them in [default: nft, where it is installed]
+    ///
+    /// `apply` remembers it until `remove`.
     #[arg(long, value_name = "BACKEND")]
     backend: Option<Backend>,
     /// The container in which the gate runs: its published ports are guarded, not `listen`
+    ///
+    /// `apply` remembers it until `remove`.
     #[arg(long, value_name = "NAME")]
     container: Option<String>,
 }

@@ -1,5 +1,10 @@
 //! Who gets in, who does not, and what becomes of those who were in.
 
+use std::net::{SocketAddr, SocketAddrV6, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
 use super::site::{ALLOWED, EVERYBODY, PORT, Site, TO_BAD, TO_GOOD, answer, connection, echoes};
 use crate::support::wait::{SHORT, until};
 
@@ -205,4 +210,54 @@ fn each_listener_is_held_to_its_own_networks() {
         }
     }
     site.run(&["verify"]).ok();
+}
+
+#[test]
+fn no_packet_slips_through_while_the_rules_are_replaced() {
+    let site = Site::new();
+    site.answer();
+    site.run(&["apply"]).ok();
+    let address = SocketAddr::new(TO_BAD[0].parse().unwrap(), PORT);
+    let done = AtomicBool::new(false);
+    let (tried, through) = thread::scope(|scope| {
+        let hammer = scope.spawn(|| {
+            site.bad.inside(|| {
+                let (mut tried, mut through) = (0, 0);
+                while !done.load(Ordering::Relaxed) {
+                    tried += 1;
+                    // A packet let through by mistake is answered in microseconds.
+                    let wait = Duration::from_millis(2);
+                    through += i32::from(TcpStream::connect_timeout(&address, wait).is_ok());
+                }
+                (tried, through)
+            })
+        });
+        for _ in 0..15 {
+            site.run(&["apply"]).ok();
+        }
+        done.store(true, Ordering::Relaxed);
+        hammer.join().unwrap()
+    });
+    assert!(tried > 15, "only {tried} were tried");
+    assert_eq!(through, 0, "of {tried}");
+}
+
+#[test]
+fn a_link_local_address_is_a_stranger_too() {
+    let site = Site::new();
+    site.answer();
+    let addresses = site.script("ip -6 -o address show dev bad0 scope link");
+    let link_local = addresses.split_whitespace().skip_while(|word| *word != "inet6").nth(1);
+    let address = link_local.unwrap().split('/').next().unwrap().parse().unwrap();
+    let index =
+        site.bad.inside(|| std::fs::read_to_string("/proc/thread-self/net/if_inet6").unwrap());
+    let row = index.lines().find(|row| row.ends_with("eth0")).unwrap();
+    let index = u32::from_str_radix(row.split(' ').nth(1).unwrap(), 16).unwrap();
+    let at = SocketAddr::V6(SocketAddrV6::new(address, PORT, 0, index));
+    let reached =
+        || site.bad.inside(|| TcpStream::connect_timeout(&at, Duration::from_millis(700)).is_ok());
+    until(SHORT, || "it does not answer without rules".to_owned(), reached);
+    let before_rules = reached();
+    site.run(&["apply"]).ok();
+    assert_eq!((before_rules, reached()), (true, false));
 }

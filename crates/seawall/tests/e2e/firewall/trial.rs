@@ -1,5 +1,7 @@
 //! Rules on trial, and sessions that would lock themselves out.
 
+use std::process::Command;
+
 use super::site::{ALLOWED, EVERYBODY, Site};
 use crate::support::process::Running;
 
@@ -69,6 +71,14 @@ fn a_session_that_would_lock_itself_out_is_told_so() {
         assert_eq!(code, Some(1), "{said}");
         assert!(said.contains("this session comes from 192.168.77.5"), "{said}");
     }
+    // `sudo` leaves nothing of it but in the processes above.
+    let apply = site.firewall(&["apply"]);
+    let mut above = Command::new("nsenter");
+    above.arg(apply.get_args().next().unwrap()).args(["sh", "-c"]);
+    above.arg("env -u SSH_CONNECTION HOME=/ \"$@\"; exit $?").arg("sh");
+    above.args(apply.get_args().skip(1)).env("SSH_CONNECTION", "192.168.77.5 1 192.168.77.1 22");
+    let (_, said) = Running::start(above).wait().fails();
+    assert!(said.contains("this session comes from 192.168.77.5"), "{said}");
     site.wait_for(EVERYBODY);
     over_ssh("::ffff:10.0.0.5", &["apply"]).ok();
     over_ssh("192.168.77.5", &["apply", "--lock-me-out"]).ok();
