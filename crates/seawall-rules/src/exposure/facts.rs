@@ -8,7 +8,7 @@ use super::read::command_line::Settings;
 use super::read::context::Connection;
 use super::read::ssh::{AuthorizedKey, SshdSetting};
 use super::read::variables::Variable;
-use super::{Check, Place};
+use super::{Check, Place, address};
 
 /// Everything a scan of a host or a folder saw.
 #[derive(Debug, Default)]
@@ -49,6 +49,8 @@ pub struct Facts {
     pub desktop: bool,
     /// Containers of the local engine, and services of Compose files.
     pub containers: Vec<Container>,
+    /// What engines of the host say of themselves, with the socket that was asked.
+    pub releases: Vec<(String, address::Engine)>,
     /// auditd's rules, where there is an auditd.
     pub auditd: Option<String>,
     /// Seawall's own configuration.

@@ -37,7 +37,7 @@ impl<T> From<Result<T, Errno>> for Seen<T> {
             Ok(value) => Self::Known(value),
             // ESRCH: the process has ended.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::SRCH) => Self::Absent,
-            Err(errno) => Self::Unreadable(std::io::Error::from(errno).to_string()),
+            Err(errno) => Self::Unreadable(plain(&errno.into())),
         }
     }
 }
@@ -101,7 +101,7 @@ impl Root {
             }
             Ok(_) => Seen::Known(bytes),
             Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Seen::Absent,
-            Err(error) => Seen::Unreadable(error.to_string()),
+            Err(error) => Seen::Unreadable(plain(&error)),
         }
     }
 
@@ -209,6 +209,12 @@ impl Root {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         openat2(&self.dir, path, flags | OFlags::CLOEXEC, Mode::empty(), resolve)
     }
+}
+
+/// An error in the words of the system, without its number.
+pub(crate) fn plain(error: &std::io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
 }
 
 /// The path of a process's root, to be opened as one.

@@ -124,4 +124,12 @@ super::checks! {
         remedy: "remove `{key}` from {place}",
         cis: ["2.18"], reference: "https://docs.docker.com/reference/cli/dockerd/",
     }
+    OLD_RELEASE {
+        "CFG-016", Host, High,
+        "the engine's release is out of date or has a known vulnerability",
+        why: "Old lines get no fixes any more; before release 28, ports published on 127.0.0.1 are \
+              open to neighbours on the same network as well.",
+        remedy: "upgrade the engine and its runc: https://docs.docker.com/engine/install/",
+        cis: ["1.2.2"], reference: "https://docs.docker.com/engine/release-notes/",
+    }
 }

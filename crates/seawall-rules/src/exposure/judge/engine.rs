@@ -4,10 +4,12 @@ use super::super::catalogue::engine::*;
 use super::super::facts::{Engine, Facts, Program};
 use super::super::read::command_line::{Origin, Setting, Settings};
 use super::super::read::endpoint::Reach;
+use super::super::vulnerabilities::{Component, OLDEST_CURRENT_ENGINE, Release, known};
 use super::super::{Check, Finding, Place, Report, Severity};
 use super::network::{self, Auth, subject};
 
 pub(super) fn judge(facts: &Facts, report: &mut Report) {
+    releases(facts, report);
     for engine in &facts.engines {
         tls_environment(engine, report);
         if let Some(settings) = engine.settings()
@@ -17,6 +19,55 @@ pub(super) fn judge(facts: &Facts, report: &mut Report) {
             twice(engine, report);
             not_restarted(engine, report);
             switches(engine, settings, report);
+        }
+    }
+}
+
+/// What is known of the releases of dockerd and its runc. Distributions carry fixes back without
+/// changing the number: of theirs only the age is told.
+fn releases(facts: &Facts, report: &mut Report) {
+    for (socket, engine) in facts.releases.iter().filter(|(_, engine)| !engine.podman) {
+        let parts = [
+            (Component::Engine, "dockerd", Some(&engine.version)),
+            (Component::Runc, "runc", engine.runc.as_ref()),
+        ];
+        for (component, name, version) in parts {
+            let Some(version) = version else { continue };
+            let Some(release) = Release::parse(version) else {
+                let why = format!("`{version}` is no version that can be compared");
+                report.unknown(&OLD_RELEASE, format!("{name} behind {socket}"), why);
+                continue;
+            };
+            report.looked(&OLD_RELEASE);
+            let known = match release.of_a_distribution {
+                true => Vec::new(),
+                false => known(component, &release),
+            };
+            let is_old =
+                component == Component::Engine && release.number[0] < OLDEST_CURRENT_ENGINE;
+            let age = format!("is older than release {OLDEST_CURRENT_ENGINE}");
+            let (what, severity) = match known.first() {
+                Some(worst) => ("has known vulnerabilities".to_owned(), worst.severity),
+                None if is_old && release.of_a_distribution => (age, Severity::Low),
+                None if is_old => (age, Severity::Medium),
+                None => continue,
+            };
+            let why = match release.of_a_distribution {
+                true => "it is a distribution's, which carries fixes back",
+                false => "the worst that is known of it",
+            };
+            let mut finding = Finding::new(
+                &OLD_RELEASE,
+                format!("{name} behind {socket}"),
+                format!("{name} {version} {what}"),
+            )
+            .weighed(severity, why)
+            .seen(Place::whole(socket), format!("answers /version: {version}"));
+            for vulnerability in known {
+                let place = Place::whole(vulnerability.id);
+                finding = finding.seen(place, vulnerability.what);
+            }
+            report.find(finding);
         }
     }
 }

@@ -61,6 +61,31 @@ pub(crate) fn line_of(text: &str, needle: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
+    use super::super::Place;
+
+    proptest! {
+        // What a repository holds may be anything.
+        #[test]
+        fn no_text_makes_a_reader_panic(
+            text in "(?s)([-:{}\\[\\],&*!|>\"'#%@ \n\t=\\\\]|[a-zA-Z0-9/.]{1,4}|services|volumes|ssh-rsa|\\PC){0,60}"
+        ) {
+            let _ = super::compose::read(&text, "f");
+            let _ = super::daemon_json::read(&text, "f");
+            let _ = super::context::context(&text, "f");
+            let _ = super::variables::variables(&text, "f");
+            let _ = super::ssh::authorized_keys(&text, "f");
+            let _ = super::ssh::sshd(&text, "f");
+            let _ = super::sockets::listening(&text);
+            let _ = super::endpoint::Endpoint::of_engine(&text, false);
+            let mut unit = super::unit::Unit::default();
+            unit.add(&text, "f");
+            let _ = unit.command(&["dockerd"], &unit.environment());
+            let _ = super::command_line::dockerd(&super::words(&text), &Place::whole("f"));
+        }
+    }
+
     #[test]
     fn words_are_split_as_a_shell_splits_them() {
         let cases: &[(&str, &[&str])] = &[

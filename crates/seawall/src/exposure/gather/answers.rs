@@ -10,6 +10,7 @@ use seawall_rules::exposure::address::{self, Access, Look, Reply, Seen, Target};
 use seawall_rules::exposure::facts::Answer;
 
 use crate::exposure::probe::Probe;
+use crate::exposure::root::plain;
 
 /// Asks every socket, with the name of the program that holds it, where that is known.
 pub(super) fn ask(sockets: &[(SocketAddr, Option<&str>)]) -> BTreeMap<SocketAddr, Answer> {
@@ -62,7 +63,7 @@ fn ping(address: SocketAddr, patience: Duration) -> Answer {
     match reply {
         Ok(reply) => read(&reply),
         Err(_) if patience == SHORT => Answer::Other,
-        Err(error) => Answer::Unknown(format!("it did not answer: {error}")),
+        Err(error) => Answer::Unknown(format!("it did not answer: {}", plain(&error))),
     }
 }
 

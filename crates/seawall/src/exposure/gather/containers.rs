@@ -1,27 +1,37 @@
-//! The containers of the local engine, if this user may ask it.
+//! What the local engine says of itself and its containers, if this user may ask it.
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use seawall_rules::exposure::Check;
+use seawall_rules::exposure::address::read_version;
 use seawall_rules::exposure::catalogue::container::*;
+use seawall_rules::exposure::catalogue::engine::OLD_RELEASE;
 use seawall_rules::exposure::catalogue::network::PUBLISHED_API;
 use seawall_rules::exposure::facts::SocketOf;
 use seawall_rules::exposure::read::inspect;
 
 use super::Gathering;
+use crate::exposure::root::plain;
 
 impl Gathering {
-    /// Asks each engine of the host for its containers: `GET` of the list and of each.
+    /// Asks each engine of the host for its release and its containers: `GET` of the version, of
+    /// the list and of each.
     pub(super) fn running_containers(&mut self) {
         let sockets = self.facts.unix_sockets.iter();
         let engines: Vec<_> = sockets
             .filter(|socket| socket.of != SocketOf::Runtime)
             .map(|socket| socket.path.clone())
             .collect();
-        let checks: [&Check; 5] =
-            [&HOLDS_SOCKET, &PRIVILEGED, &PUBLISHED_AGENT, &PUBLISHED_EVERYWHERE, &PUBLISHED_API];
+        let checks: [&Check; 6] = [
+            &HOLDS_SOCKET,
+            &PRIVILEGED,
+            &PUBLISHED_AGENT,
+            &PUBLISHED_EVERYWHERE,
+            &PUBLISHED_API,
+            &OLD_RELEASE,
+        ];
         for socket in engines {
             if let Err(why) = self.containers_of(&socket) {
                 self.gap(&checks, &format!("the containers behind {socket}"), &why);
@@ -30,6 +40,9 @@ impl Gathering {
     }
 
     fn containers_of(&mut self, socket: &str) -> Result<(), String> {
+        let engine = read_version(get(socket, "/version")?.as_bytes());
+        let engine = engine.ok_or("its answer is not the engine's")?;
+        self.facts.releases.push((socket.to_owned(), engine));
         let list = get(socket, "/containers/json?all=true")?;
         let ids = inspect::ids(&list)?;
         for id in ids.iter().take(MOST) {
@@ -58,7 +71,7 @@ fn get(socket: &str, path: &str) -> Result<String, String> {
         stream.take(MOST_BYTES).read_to_end(&mut reply)?;
         Ok::<_, std::io::Error>(reply)
     };
-    let reply = ask().map_err(|error| error.to_string())?;
+    let reply = ask().map_err(|error| plain(&error))?;
     let reply = String::from_utf8(reply).map_err(|_| "its answer is not text".to_owned())?;
     let (head, body) = reply.split_once("\r\n\r\n").ok_or("it gave no answer")?;
     match head.split(' ').nth(1) {

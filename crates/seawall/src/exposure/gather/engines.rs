@@ -11,7 +11,7 @@ use seawall_rules::exposure::read::{daemon_json, words};
 
 use super::processes::Process;
 use super::{Gathering, Root, Seen, units};
-use crate::exposure::root::of_process;
+use crate::exposure::root::{of_process, plain};
 
 impl Gathering {
     pub(super) fn engines(&mut self, processes: &[Process]) {
@@ -135,7 +135,7 @@ impl Gathering {
             }
             Err(error) => {
                 let subject = format!("the files of dockerd, process {pid}");
-                self.gap(&[&PLAIN_TCP, &UNVERIFIED_TLS], &subject, &error.to_string());
+                self.gap(&[&PLAIN_TCP, &UNVERIFIED_TLS], &subject, &plain(&error));
             }
         }
     }

@@ -17,6 +17,7 @@ use std::io;
 use std::path::Path;
 use std::time::SystemTime;
 
+use seawall_rules::exposure::catalogue::access;
 use seawall_rules::exposure::facts::{Accounts, Facts, File, Gap};
 use seawall_rules::exposure::read::accounts;
 use seawall_rules::exposure::{Check, Place, catalogue};
@@ -102,6 +103,27 @@ impl Gathering {
         if !self.homes.iter().any(|(_, home)| home == "/root") {
             self.homes.push(("root".to_owned(), "/root".to_owned()));
         }
+        // What is shut is told once, not for each of its files.
+        for (_, home) in &self.homes {
+            if let Seen::Unreadable(why) = self.root.list(home) {
+                self.facts.gaps.push(Gap {
+                    checks: vec![
+                        &access::SSH_KEY_UNRESTRICTED,
+                        &access::SSH_FORWARDING,
+                        &access::PLAIN_DOCKER_HOST,
+                        &access::PLAIN_CONTEXT,
+                        &access::SKIP_VERIFY,
+                        &access::PLAIN_TOOL,
+                        &catalogue::network::DESKTOP_TCP,
+                        &catalogue::tls::CLIENT_KEY_MODE,
+                    ],
+                    subject: home.clone(),
+                    why,
+                });
+            }
+        }
+        let root = &self.root;
+        self.homes.retain(|(_, home)| !matches!(root.list(home), Seen::Unreadable(_)));
     }
 
     /// The text of a file that may be missing; if it may not be read, the checks that wanted it
