@@ -28,6 +28,7 @@ enum State {
     ChunkCr,
     ChunkLf,
     Trailer { bytes: usize },
+    TrailerName { bytes: usize },
     TrailerLine { bytes: usize },
     TrailerLf { bytes: usize },
     LastLf,
@@ -131,7 +132,9 @@ impl Body {
                 }
                 Ok(data(n))
             }
-            State::TrailerLine { .. } | State::TrailerLf { .. } => self.trailer(bytes),
+            State::TrailerName { .. } | State::TrailerLine { .. } | State::TrailerLf { .. } => {
+                self.trailer(bytes)
+            }
             State::Trailer { .. } if bytes.first().is_some_and(|&byte| byte != b'\r') => {
                 self.trailer(bytes)
             }
@@ -178,8 +181,14 @@ impl Body {
                 (State::Trailer { .. }, b'\r') => break,
                 (&State::TrailerLine { bytes }, b'\r') => State::TrailerLf { bytes: bytes + 1 },
                 (&State::TrailerLf { bytes }, b'\n') => State::Trailer { bytes: bytes + 1 },
-                (&(State::Trailer { bytes } | State::TrailerLine { bytes }), byte)
-                    if byte != b'\n' && byte != 0 && bytes < MAX_TRAILER =>
+                (&(State::Trailer { bytes } | State::TrailerName { bytes }), byte)
+                    if is_token(byte) && bytes < MAX_TRAILER =>
+                {
+                    State::TrailerName { bytes: bytes + 1 }
+                }
+                (&State::TrailerName { bytes }, b':') => State::TrailerLine { bytes: bytes + 1 },
+                (&State::TrailerLine { bytes }, byte)
+                    if (byte == b'\t' || !byte.is_ascii_control()) && bytes < MAX_TRAILER =>
                 {
                     State::TrailerLine { bytes: bytes + 1 }
                 }
@@ -301,6 +310,11 @@ fn data(n: usize) -> Step {
     if n == 0 { Step::More } else { Step::Data(n) }
 }
 
+/// RFC 9110 section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
 fn at_most(len: usize, left: u64) -> usize {
     usize::try_from(left).map_or(len, |left| len.min(left))
 }
@@ -365,7 +379,7 @@ mod tests {
 
     #[test]
     fn a_chunk_that_two_parsers_could_read_two_ways_is_refused() {
-        let long = format!("0\r\n{}\r\n\r\n", "x".repeat(MAX_TRAILER + 1));
+        let long = format!("0\r\nx: {}\r\n\r\n", "x".repeat(MAX_TRAILER + 1));
         let cases: &[(&str, Malformed)] = &[
             ("\r\n", Malformed::ChunkSize),
             ("3;a=b\r\nabc\r\n", Malformed::ChunkSize),
@@ -383,6 +397,11 @@ mod tests {
             ("0\r\n\rx", Malformed::Trailer),
             ("0\r\n\n", Malformed::Trailer),
             ("0\r\na: b\n\r\n", Malformed::Trailer),
+            ("0\r\na\r\n\r\n", Malformed::Trailer),
+            ("0\r\n: b\r\n\r\n", Malformed::Trailer),
+            ("0\r\na : b\r\n\r\n", Malformed::Trailer),
+            ("0\r\n a: b\r\n\r\n", Malformed::Trailer),
+            ("0\r\na: \x7f\r\n\r\n", Malformed::Trailer),
             ("0\r\na: b\rc\r\n\r\n", Malformed::Trailer),
             (&long, Malformed::Trailer),
         ];

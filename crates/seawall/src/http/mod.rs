@@ -8,3 +8,6 @@ pub mod read;
 pub mod response;
 pub mod wire;
 pub mod write;
+
+#[cfg(test)]
+mod oracle;
