@@ -297,3 +297,27 @@ fn a_backup_comes_back_without_what_was_revoked() {
     ");
     drop(lock);
 }
+
+#[test]
+fn a_change_that_is_refused_has_that_in_the_record() {
+    let host = Host::new();
+    host.fails(1, &["revoke", "nobody"]);
+    let shown = host.ok(&["log", "tail", "--json"]);
+    assert!(shown.contains("\"what\":\"revoke\""), "{shown}");
+    assert!(shown.contains("\"what\":\"change.refused\""), "{shown}");
+    host.ok(&["log", "verify"]);
+}
+
+#[test]
+fn a_configuration_in_a_folder_of_others_is_not_read() {
+    let host = Host::new();
+    let folder = host.path("open");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(host.path("seawall.toml"), folder.join("seawall.toml")).unwrap();
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let said = host.fails(2, &["identity", "list", "--config", "open/seawall.toml"]);
+    insta::assert_snapshot!(said, @r"
+    error: others may replace `/DIR/open/seawall.toml`, through `/DIR/open`, and with it who may enter the gate
+    hint: run: chmod go-w '/DIR/open'
+    ");
+}

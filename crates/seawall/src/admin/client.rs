@@ -130,11 +130,17 @@ fn locally(
         StateCall::SetUp { .. } => Store::create(lock)?,
         _ => Store::open(lock)?,
     };
-    if let Some((what, detail)) = call.recorded() {
-        let trail = Trail::open(&config.audit, &context.state_dir)
-            .doing(|| "open the audit trail".to_owned())?;
-        trail.event(what, detail).doing(|| "record the change".to_owned())?;
-        trail.close();
+    let now = SystemTime::now();
+    let Some((what, detail)) = call.recorded() else {
+        return state::execute(&mut store, call, now);
+    };
+    let trail = Trail::open(&config.audit, &context.state_dir)
+        .doing(|| "open the audit trail".to_owned())?;
+    trail.event(what, detail).doing(|| "record the change".to_owned())?;
+    let done = state::execute(&mut store, call, now);
+    if let Err(error) = &done {
+        trail.change_refused(what, &error.message);
     }
-    state::execute(&mut store, call, SystemTime::now())
+    trail.close();
+    done
 }

@@ -186,6 +186,14 @@ impl Trail {
         self.settle(written, Loss::Event, self.shared.settings().on_failure)
     }
 
+    /// Records that a change was not made whose event `what` stands in the record before it.
+    pub fn change_refused(&self, what: &'static str, why: &str) {
+        let detail = serde_json::json!({ "change": what, "reason": why });
+        if let Err(error) = self.event("change.refused", detail) {
+            tracing::error!(%error, change = what, why, "refused, without a record");
+        }
+    }
+
     /// Counts a refused connection for the aggregate record of its prefix and minute.
     pub fn refused_connection(&self, address: IpAddr, why: RefusedConnection) {
         if self.shared.refused().count(address, why) {

@@ -85,7 +85,8 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
         gate::check(&config, &context.state_dir)?;
         return report::print(summary(&config));
     }
-    gate::run(context, config)
+    let again: Vec<_> = std::env::args_os().skip(1).collect();
+    gate::run(context, config, &again)
 }
 
 /// What of the environment dockerd looks at.

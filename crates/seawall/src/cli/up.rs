@@ -8,6 +8,7 @@ mod plan;
 mod port;
 pub(super) mod service;
 
+use std::ffi::OsString;
 use std::os::unix::net::UnixStream;
 
 use super::Context;
@@ -84,8 +85,15 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
     report::print(format!("{made}{:<16}{serving}\n", "serving"))?;
     match args.service {
         true => service::install(context),
-        false => gate::run(context, plan.config),
+        false => gate::run(context, plan.config, &serve(context)),
     }
+}
+
+/// The command line that serves what is set up now. The flags of `up` stand in the file, which the
+/// operator may have changed since.
+fn serve(context: &Context) -> [OsString; 5] {
+    let Context { config_file, state_dir, .. } = context.clone();
+    ["serve".into(), "--config".into(), config_file.into(), "--state".into(), state_dir.into()]
 }
 
 /// Makes what is missing, and says what was made and what is there.

@@ -3,7 +3,6 @@
 mod addresses;
 
 use std::io::ErrorKind;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use ipnet::IpNet;
@@ -12,6 +11,7 @@ use seawall_rules::network::Networks;
 use seawall_rules::policy::Role;
 use seawall_rules::target::ApiVersion;
 
+use super::custody;
 use super::file::{Reader, Typed};
 use super::listen::{Unusable, parse_network};
 use super::overrides::Overrides;
@@ -103,19 +103,12 @@ pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result
 
 /// The text of the file, `None` when there is none.
 fn read(path: &Path) -> Result<Option<String>, Error> {
-    let metadata = match std::fs::metadata(path) {
-        Ok(metadata) => metadata,
+    match std::fs::metadata(path) {
+        Ok(_) => {}
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(path, &error)),
-    };
-    let us = nix::unistd::geteuid().as_raw();
-    if metadata.mode() & 0o002 != 0 || ![0, us].contains(&metadata.uid()) {
-        return Err(Error::usage(format!(
-            "others may change `{}`, and with it who may enter",
-            path.display()
-        ))
-        .hint(format!("chown root {0} && chmod 0644 {0}", path.display())));
     }
+    custody::require(path)?;
     std::fs::read_to_string(path).map(Some).map_err(|error| unreadable(path, &error))
 }
 

@@ -1,6 +1,7 @@
 //! The configuration: `file` is what was typed, this is what it means, ready to use.
 //! Turning one into the other is where every complaint is made.
 
+pub(crate) mod custody;
 mod file;
 mod firewall;
 mod keys;

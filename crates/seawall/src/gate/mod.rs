@@ -180,8 +180,8 @@ impl Gate {
     }
 
     /// Changes or answers something about identities and credentials. A change is recorded
-    /// before it is made, and in force for every connection when this returns. One that only
-    /// takes away is made even when it cannot be recorded.
+    /// before it is made, and so is that it was refused then; it is in force for every connection
+    /// when this returns. One that only takes away is made even when it cannot be recorded.
     ///
     /// # Errors
     /// What was refused; nothing was changed then.
@@ -196,7 +196,11 @@ impl Gate {
                 recorded => recorded.doing(|| "record the change".to_owned())?,
             }
         }
-        let reply = state::execute(&mut self.store(), call, SystemTime::now())?;
+        let done = state::execute(&mut self.store(), call, SystemTime::now());
+        if let (Some((what, _)), Err(error)) = (&recorded, &done) {
+            self.trail.change_refused(what, &error.message);
+        }
+        let reply = done?;
         if recorded.is_some() {
             self.refresh()?;
         }
@@ -298,5 +302,29 @@ mod tests {
         gate.upkeep().unwrap();
         let set_back = SystemTime::now() - Duration::from_secs(600);
         assert!(gate.store().clock_behind(set_back).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_change_that_is_refused_after_its_record_has_that_in_the_record() {
+        let (gate, dir) = gate("", Duration::ZERO);
+        let revoke = StateCall::Revoke {
+            target: "nobody".to_owned(),
+            reason: crate::pki::Reason::default(),
+            force: crate::state::call::Force::No,
+        };
+        let refused = gate.change(revoke).unwrap_err();
+        let record = std::fs::read_to_string(dir.path().join("state/audit/00000001.jsonl"));
+        let record = record.unwrap();
+        let lines: Vec<serde_json::Value> =
+            record.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let events = lines.iter().filter(|line| line["kind"] == "event");
+        let [.., asked, outcome] = &events.collect::<Vec<_>>()[..] else { panic!("{record}") };
+        assert_eq!(
+            (&asked["what"], &asked["detail"]["target"]),
+            (&json!("revoke"), &json!("nobody"))
+        );
+        assert_eq!(outcome["what"], "change.refused");
+        let detail = json!({ "change": "revoke", "reason": refused.message });
+        assert_eq!(outcome["detail"], detail);
     }
 }

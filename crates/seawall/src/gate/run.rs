@@ -1,5 +1,6 @@
 //! From a configuration to a serving gate, and back down: start, signals, reload, drain.
 
+use std::ffi::OsString;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -26,11 +27,12 @@ const UPKEEP: Duration = Duration::from_secs(600);
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Serves until told to stop.
+/// Serves until told to stop. `again` are the arguments of the `seawall serve` that it becomes by an
+/// upgrade.
 ///
 /// # Errors
 /// Whatever keeps the gate from starting; it never half-starts.
-pub fn run(context: &Context, config: Config) -> Result<(), Error> {
+pub fn run(context: &Context, config: Config, again: &[OsString]) -> Result<(), Error> {
     let binary = std::env::current_exe().doing(|| "find the seawall binary".to_owned())?;
     // Connections have their lanes; what is left is accepting, commands and upkeep.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -38,12 +40,12 @@ pub fn run(context: &Context, config: Config) -> Result<(), Error> {
         .enable_all()
         .build()
         .doing(|| "start the runtime".to_owned())?;
-    let stopped = runtime.block_on(serve(context, config, &binary))?;
+    let stopped = runtime.block_on(serve(context, config, &binary, again))?;
     // Tasks that outlived the drain's deadline end here.
     runtime.shutdown_timeout(Duration::from_secs(1));
     match stopped {
         Stopped::ForGood => Ok(()),
-        Stopped::ForUpgrade(sockets) => Err(upgrade::become_new(&binary, &sockets)),
+        Stopped::ForUpgrade(sockets) => Err(upgrade::become_new(&binary, again, &sockets)),
     }
 }
 
@@ -52,7 +54,12 @@ enum Stopped {
     ForUpgrade(Vec<upgrade::Socket>),
 }
 
-async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopped, Error> {
+async fn serve(
+    context: &Context,
+    config: Config,
+    binary: &Path,
+    again: &[OsString],
+) -> Result<Stopped, Error> {
     let mut signals = Signals::listen()?;
     let config = Arc::new(config);
     let mut store = Store::create(Lock::take(&context.state_dir)?)?;
@@ -99,7 +106,7 @@ async fn serve(context: &Context, config: Config, binary: &Path) -> Result<Stopp
                 }
                 notify(&[NotifyState::Ready]);
             }
-            Asked::Upgrade => match upgrade::would_start(binary, &gate) {
+            Asked::Upgrade => match upgrade::would_start(binary, again) {
                 Ok(()) => break Asked::Upgrade,
                 Err(error) => tracing::error!(%error, "upgrade refused; this version serves on"),
             },

@@ -1,6 +1,7 @@
 //! Upgrade without closing a listener: the process drains, keeps its listening sockets, and
 //! becomes the new binary. Clients that connect in between wait in the kernel's backlog.
 
+use std::ffi::OsString;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -9,7 +10,6 @@ use std::process::{Command, Stdio};
 use nix::fcntl::{FcntlArg, fcntl};
 
 use crate::cli::report::{Doing, Error};
-use crate::gate::Gate;
 use crate::listen::{self, Listener};
 
 /// Where handed-over descriptors begin: above all that the process opens by itself, so that
@@ -34,25 +34,29 @@ pub(super) fn keep(listeners: &[Listener]) -> Result<Vec<Socket>, Error> {
         .doing(|| "keep the listening sockets".to_owned())
 }
 
-/// Whether what stands at `binary` now runs at all and the configuration is still valid: after
-/// the drain it is too late to find out.
-pub(super) fn would_start(binary: &Path, gate: &Gate) -> Result<(), Error> {
-    gate.snapshot.load().config.source.load()?;
+/// Whether what stands at `binary` now runs at all and would serve: after the drain it is too late
+/// to find out. It is asked itself, since it may read a configuration otherwise than this one.
+pub(super) fn would_start(binary: &Path, serve: &[OsString]) -> Result<(), Error> {
     let shown = binary.display();
     let answer = Command::new(binary)
-        .arg("--version")
+        .args(serve)
+        .arg("--check")
         .stdin(Stdio::null())
         .output()
         .doing(|| format!("run {shown}"))?;
-    match answer.status.success() {
-        true => Ok(()),
-        false => Err(Error::failed(format!("`{shown} --version` fails: {}", answer.status))),
+    if answer.status.success() {
+        return Ok(());
     }
+    let said = String::from_utf8_lossy(&answer.stderr);
+    let said = said.trim().trim_start_matches("error: ");
+    Err(Error::failed(format!(
+        "what is at {shown} now would not serve ({}): {said}",
+        answer.status
+    )))
 }
 
-/// Becomes the binary that now stands where this one stood, with the same arguments. Returns
-/// only if that fails.
-pub(super) fn become_new(binary: &Path, sockets: &[Socket]) -> Error {
+/// Becomes the binary that now stands where this one stood. Returns only if that fails.
+pub(super) fn become_new(binary: &Path, serve: &[OsString], sockets: &[Socket]) -> Error {
     for socket in sockets {
         // F_DUPFD leaves close-on-exec off, which is the point.
         if let Err(error) = fcntl(socket, FcntlArg::F_DUPFD(FIRST)) {
@@ -60,7 +64,7 @@ pub(super) fn become_new(binary: &Path, sockets: &[Socket]) -> Error {
         }
     }
     let error = Command::new(binary)
-        .args(std::env::args_os().skip(1))
+        .args(serve)
         .env("LISTEN_FDS", sockets.len().to_string())
         .env("LISTEN_FDS_FIRST_FD", FIRST.to_string())
         .env("LISTEN_PID", std::process::id().to_string())

@@ -63,3 +63,21 @@ fn an_upgrade_takes_over_other_listeners_and_an_invalid_configuration_refuses_it
         || TcpStream::connect(other).is_ok() && TcpStream::connect(gate.address()).is_err(),
     );
 }
+
+#[test]
+fn an_upgrade_of_up_serves_what_the_file_says_by_now() {
+    let up = ["up", "--yes", "--listen", "tcp://ADDRESS"];
+    let gate = Gate::prepared(&Engine::shared().socket(), "", &up);
+    gate.start();
+    let other = free_address();
+    let old = fs::read_to_string(gate.config()).unwrap();
+    let moved = old.replace(&gate.address().to_string(), &other.to_string());
+    fs::write(gate.config(), moved).unwrap();
+    gate.signal(Signal::SIGUSR2);
+    until(
+        SHORT,
+        || format!("it does not listen on {other} alone"),
+        || TcpStream::connect(other).is_ok() && TcpStream::connect(gate.address()).is_err(),
+    );
+    gate.run(["log", "verify"]).ok();
+}

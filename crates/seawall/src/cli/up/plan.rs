@@ -10,7 +10,8 @@ use super::Args;
 use super::host::Host;
 use crate::cli::Context;
 use crate::cli::report::{Doing, Error};
-use crate::config::{self, Config, Listen, Overrides, SSH_PORT, TLS_PORT};
+use crate::config::{self, Config, Listen, Overrides, SSH_PORT, TLS_PORT, custody};
+use crate::enrol::files::{self, Access};
 use crate::listen::open_to_the_internet;
 
 /// A configuration to be written, or to be left as it is.
@@ -47,18 +48,17 @@ pub(super) fn make(context: &Context, args: &Args, host: &Host) -> Result<Plan, 
     }
 }
 
-/// Writes the file, whole or not at all.
+/// Writes the file, whole or not at all, where nobody else can change it.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// Where it cannot be written, or others could change it.
 pub(super) fn write(file: &Path, text: &str) -> Result<(), Error> {
-    let write = || {
-        if let Some(folder) = file.parent() {
-            crate::enrol::files::folder(folder, crate::enrol::files::Access::Everyone)?;
-        }
-        crate::enrol::files::replace(file, text.as_bytes(), crate::enrol::files::Access::Everyone)
-    };
-    write().doing(|| format!("write {}", file.display()))
+    let writing = || format!("write {}", file.display());
+    if let Some(folder) = file.parent() {
+        files::folder(folder, Access::Everyone).doing(writing)?;
+        custody::require(folder)?;
+    }
+    files::replace(file, text.as_bytes(), Access::Everyone).doing(writing)
 }
 
 fn compose(context: &Context, args: &Args, host: &Host) -> Result<Plan, Error> {
