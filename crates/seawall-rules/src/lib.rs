@@ -18,6 +18,7 @@ pub mod head;
 pub mod json;
 pub mod target;
 // 4 recognize: which Engine API operation this is
+pub mod facts;
 pub mod operation;
 // 5 judge: what the identity's roles say to it
 pub mod policy;

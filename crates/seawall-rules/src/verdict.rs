@@ -1,6 +1,8 @@
 //! What a decision says: a [`Grant`], which is the only thing the gate can forward, or a
 //! [`Refusal`], which always names its rule and its reason.
 
+use std::sync::Arc;
+
 use crate::operation::Request;
 
 /// The answer of [`crate::policy::judge`]. A `Grant` owns the request it grants, so what is
@@ -21,11 +23,11 @@ pub enum Verdict {
 #[derive(Debug)]
 pub struct Grant {
     request: Request,
-    rule: &'static str,
+    rule: Arc<str>,
 }
 
 impl Grant {
-    pub(crate) fn new(request: Request, rule: &'static str) -> Self {
+    pub(crate) fn new(request: Request, rule: Arc<str>) -> Self {
         Self { request, rule }
     }
 
@@ -34,9 +36,9 @@ impl Grant {
         &self.request
     }
 
-    /// The id of the rule that allowed it, as `policy list` shows it (`viewer.read`).
-    pub fn rule(&self) -> &'static str {
-        self.rule
+    /// The id of the rule that allowed it, as `policy list` shows it (`viewer.operations`).
+    pub fn rule(&self) -> &str {
+        &self.rule
     }
 }
 
@@ -49,7 +51,7 @@ pub struct Refusal {
     /// `docker pull` would ask for a login.
     pub status: u16,
     /// Stable id of the rule that refused: `head.duplicate-content-length`, `route.unknown`,
-    /// `viewer.not-granted`.
+    /// `role.operations`.
     pub rule: &'static str,
     /// One clause in lower case without a final period; client input in backticks, escaped.
     pub reason: String,

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use seawall_rules::head::{self, HeadLimits};
 use seawall_rules::operation::{self, Class, Operation, Request};
-use seawall_rules::policy::{Permissions, Role, judge};
+use seawall_rules::policy::{ADMIN, Permissions, Roles, judge};
 use seawall_rules::target::{self, ApiVersion};
 use seawall_rules::verdict::Verdict;
 
@@ -78,7 +78,7 @@ fn every_recorded_request_is_recognized_as_what_it_was() {
 
 #[test]
 fn every_recorded_request_passes_for_admin_and_is_forwarded_as_itself() {
-    let permissions = Permissions::compile(&[Role::Admin]);
+    let permissions = Permissions::compile(&Roles::built_in(), [ADMIN]);
     for Recorded { what, operation, head } in recorded() {
         let request = recognize(head.as_bytes()).expect(&what);
         let framing = match request.route.body {

@@ -190,10 +190,11 @@ impl<S: Socket> Turn<'_, S> {
         if newest.generation == self.snapshot.generation {
             return None;
         }
-        let operation = grant.request().route.operation;
         match newest.authorize(&self.session.credential, &self.session.peer) {
-            Ok(now) if now.permissions.rule(operation).is_some() => None,
-            Ok(_) => Some(NOT_GRANTED_ANY_MORE.to_owned()),
+            Ok(now) => match policy::judge(&now.permissions, grant.request().clone()) {
+                Verdict::Allow(_) => None,
+                Verdict::Deny(_) => Some(NOT_GRANTED_ANY_MORE.to_owned()),
+            },
             Err(Ended(why)) => Some(why),
         }
     }
@@ -222,6 +223,7 @@ impl<S: Socket> Turn<'_, S> {
             && let Some(document) = body::judged(self.client, &request, body, limits).await?
         {
             request = request.with_body(document)?;
+            seen.unknown.extend_from_slice(&request.facts.unknown);
         }
         match policy::judge(&authority.permissions, request) {
             Verdict::Allow(grant) => Ok(grant),

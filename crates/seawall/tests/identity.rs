@@ -7,6 +7,7 @@ use std::time::SystemTime;
 
 use seawall::state::call::StateCall;
 use seawall::state::{Lock, Store, execute};
+use seawall_rules::policy::Roles;
 
 struct Host {
     dir: tempfile::TempDir,
@@ -22,7 +23,7 @@ impl Host {
         std::fs::write(host.path("seawall.toml"), config).unwrap();
         let mut store = Store::create(Lock::take(&host.path("state")).unwrap()).unwrap();
         let call = StateCall::SetUp { host: "gate".to_owned(), hostnames };
-        execute(&mut store, call, SystemTime::now()).unwrap();
+        execute(&mut store, call, &Roles::built_in(), SystemTime::now()).unwrap();
         host
     }
 

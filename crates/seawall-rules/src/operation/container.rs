@@ -4,6 +4,7 @@ use super::Operation::*;
 use super::route::{
     BodyKind, Class, QueryKey, Route, UpgradeKind, delete, get, head, key, post, put,
 };
+use crate::facts;
 
 // `hijack` is docker-modem's word to itself.
 const ATTACH: &[QueryKey] = &[
@@ -21,7 +22,7 @@ const STOP: &[QueryKey] = &[key("signal"), key("t")];
 
 pub(super) const ROWS: &[Route] = &[
     post(ContainerCreate, "/containers/create", Class::Host, "create a container")
-        .body(BodyKind::Json)
+        .json(&facts::CREATE)
         .query(&[key("name"), key("platform")]),
     // docker-py still sends `trunc_cmd`, `since` and `before`, which no engine since 1.24 reads.
     get(ContainerList, "/containers/json", Class::Metadata, "list containers").query(&[
@@ -93,7 +94,7 @@ pub(super) const ROWS: &[Route] = &[
     )
     .query(&[key("dir")]),
     post(ContainerExec, "/containers/{id}/exec", Class::Host, "run a command in a container")
-        .body(BodyKind::Json),
+        .json(&facts::EXEC),
     get(ContainerExport, "/containers/{id}/export", Class::Read, "export a container").streams(),
     get(ContainerInspect, "/containers/{id}/json", Class::Read, "inspect a container")
         .query(&[key("size")]),
@@ -144,7 +145,7 @@ pub(super) const ROWS: &[Route] = &[
         Class::Change,
         "change a container's resources",
     )
-    .body(BodyKind::Json),
+    .json(&facts::UPDATE),
     post(ContainerWait, "/containers/{id}/wait", Class::Metadata, "wait for a container")
         .streams()
         .query(&[key("condition")]),

@@ -1,7 +1,8 @@
 //! Commands run in containers, once they are created.
 
 use super::Operation::*;
-use super::route::{BodyKind, Class, Route, UpgradeKind, get, key, post};
+use super::route::{Class, Route, UpgradeKind, get, key, post};
+use crate::facts;
 
 pub(super) const ROWS: &[Route] = &[
     get(ExecInspect, "/exec/{id}/json", Class::Metadata, "inspect a command in a container"),
@@ -13,6 +14,6 @@ pub(super) const ROWS: &[Route] = &[
     )
     .query(&[key("h"), key("w")]),
     post(ExecStart, "/exec/{id}/start", Class::Change, "start a command in a container")
-        .body(BodyKind::Json)
+        .json(&facts::EXEC_START)
         .upgrades(UpgradeKind::RawStream),
 ];

@@ -2,6 +2,7 @@
 
 use super::Operation::*;
 use super::route::{BodyKind, Class, QueryKey, Route, delete, get, key, post, repeated};
+use crate::facts;
 
 const PLATFORM: &[QueryKey] = &[key("platform")];
 /// `changes` holds Dockerfile lines, and `ENV TOKEN=...` is one of them.
@@ -10,7 +11,7 @@ const CHANGES: QueryKey = QueryKey { name: "changes", repeats: true, secret: tru
 pub(super) const ROWS: &[Route] =
     &[
         post(ImageCommit, "/commit", Class::Change, "make an image of a container")
-            .body(BodyKind::OptionalJson)
+            .optional_json(&facts::COMMIT)
             .streams()
             .query(&[
                 key("author"),
@@ -87,7 +88,7 @@ pub(super) const ROWS: &[Route] =
             .query(&[key("manifests"), key("platform")]),
         // Before X-Registry-Auth the credential was the body; docker-py still sends `{}`.
         post(ImagePush, "/images/{name...}/push", Class::Host, "push an image")
-            .body(BodyKind::OptionalJson)
+            .optional_json(&facts::PUSH)
             .streams()
             .query(&[key("platform"), key("tag")]),
         // docker-py still sends `force`.

@@ -4,6 +4,7 @@
 //! metrics and tests are read from it. What is in no row does not exist for the gate.
 
 mod nearest;
+mod reach;
 mod recognize;
 mod route;
 mod table;
@@ -20,10 +21,12 @@ mod swarm;
 mod system;
 mod volume;
 
+pub(crate) use nearest::nearest;
 pub use recognize::recognize;
 pub use route::{BodyKind, Class, QueryKey, Route, UpgradeKind};
 pub use table::Operation;
 
+use crate::facts::Facts;
 use crate::head::{RequestHead, Upgrade};
 use crate::json::Document;
 use crate::target::Target;
@@ -54,7 +57,10 @@ pub struct Request {
     pub body: Option<Document>,
     /// The upgrade that will be asked of the engine, never more than the route allows.
     pub upgrade: Option<Upgrade>,
-    /// Query keys the table does not know; refused for every role but `admin`, recorded there.
+    /// What it asks for beyond the operation itself.
+    pub facts: Facts,
+    /// Query keys the table does not know; refused for every role but `admin`, recorded there,
+    /// as `facts.unknown` is.
     pub unknown: Vec<String>,
 }
 
@@ -75,7 +81,8 @@ impl Request {
     ///
     /// # Errors
     /// A [`Refusal`] with status 400 for a document that is no object, or for the few plugin
-    /// operations that take an array, none.
+    /// operations that take an array, none; and for one with a field that is misspelled or of
+    /// another type than its schema says.
     pub fn with_body(mut self, body: Document) -> Result<Self, Refusal> {
         if !matches!(self.route.body, BodyKind::Json | BodyKind::OptionalJson) {
             return Ok(self);
@@ -94,8 +101,16 @@ impl Request {
                 format!("the body of {id} is not of the JSON type it must be"),
             ));
         }
+        if let Some(schema) = self.route.schema {
+            self.facts.add_body(schema, &body)?;
+        }
         self.body = Some(body);
         Ok(self)
+    }
+
+    /// Whether there is nothing in it but its operation that a role would have to grant.
+    pub(crate) fn asks_for_nothing(&self) -> bool {
+        self.unknown.is_empty() && self.facts.unknown.is_empty() && self.facts.asks.is_empty()
     }
 
     /// The query key of this operation that is spelled most like `unknown`.

@@ -2,7 +2,7 @@
 
 /// The candidate with the fewest edits to `word`, if it is at most a third of the word away.
 /// Words beyond 64 bytes are nobody's typing and get none, so that the work stays bounded.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -1,11 +1,12 @@
 //! Networks.
 
 use super::Operation::*;
-use super::route::{BodyKind, Class, Route, delete, get, key, post};
+use super::route::{Class, Route, delete, get, key, post};
+use crate::facts;
 
 pub(super) const ROWS: &[Route] = &[
     get(NetworkList, "/networks", Class::Metadata, "list networks").query(&[key("filters")]),
-    post(NetworkCreate, "/networks/create", Class::Admin, "create a network").body(BodyKind::Json),
+    post(NetworkCreate, "/networks/create", Class::Admin, "create a network").json(&facts::NETWORK),
     post(NetworkPrune, "/networks/prune", Class::Admin, "prune networks")
         .since(25)
         .streams()
@@ -19,12 +20,12 @@ pub(super) const ROWS: &[Route] = &[
         Class::Change,
         "connect a container to a network",
     )
-    .body(BodyKind::Json),
+    .json(&facts::CONNECT),
     post(
         NetworkDisconnect,
         "/networks/{id}/disconnect",
         Class::Change,
         "disconnect a container from a network",
     )
-    .body(BodyKind::Json),
+    .json(&facts::DISCONNECT),
 ];

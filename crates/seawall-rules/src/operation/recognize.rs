@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use super::nearest::nearest;
 use super::{BodyKind, BodySeen, Class, Operation, Request, Route, UpgradeKind};
 use crate::escape::quoted;
+use crate::facts::Facts;
 use crate::head::{Framing, Method, RequestHead, Upgrade, is_form};
 use crate::target::{ApiVersion, Target};
 use crate::verdict::Refusal;
@@ -28,7 +29,8 @@ pub fn recognize(
     match judge_shape(&head, &target, floor) {
         Ok(Shape { route, params, upgrade, unknown }) => {
             target.query.retain(|(name, _)| !is_body_field(route, name));
-            Ok(Request { head, target, route, params, body: None, upgrade, unknown })
+            let facts = Facts::of_target(route.operation, &params, &target.query);
+            Ok(Request { head, target, route, params, body: None, facts, upgrade, unknown })
         }
         Err(refusal) => Err((Box::new((head, target)), refusal)),
     }

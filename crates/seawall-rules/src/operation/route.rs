@@ -1,5 +1,6 @@
 //! What a row of the table says, and the words in which the rows are written.
 
+use crate::facts::Schema;
 use crate::head::{Method, Upgrade};
 use crate::target::ApiVersion;
 
@@ -106,6 +107,8 @@ pub struct Route {
     pub class: Class,
     /// The body it takes.
     pub body: BodyKind,
+    /// The fields its JSON body may have; `None` where nobody but `admin` may send one at all.
+    pub schema: Option<&'static Schema>,
     /// How it may upgrade.
     pub upgrade: UpgradeKind,
     /// Whether the reply may be endless, large or long in coming, so that no idle limit holds
@@ -139,6 +142,7 @@ impl Route {
             until: None,
             class,
             body: BodyKind::None,
+            schema: None,
             upgrade: UpgradeKind::None,
             streams: false,
             query: &[],
@@ -154,6 +158,18 @@ impl Route {
     pub(super) const fn body(mut self, body: BodyKind) -> Self {
         self.body = body;
         self
+    }
+
+    /// Takes one JSON document of these fields.
+    pub(super) const fn json(mut self, schema: &'static Schema) -> Self {
+        self.schema = Some(schema);
+        self.body(BodyKind::Json)
+    }
+
+    /// Takes one JSON document of these fields, or none.
+    pub(super) const fn optional_json(mut self, schema: &'static Schema) -> Self {
+        self.schema = Some(schema);
+        self.body(BodyKind::OptionalJson)
     }
 
     pub(super) const fn upgrades(mut self, upgrade: UpgradeKind) -> Self {

@@ -1,12 +1,13 @@
 //! The engine itself, and the prefixes that are known in order to be closed.
 
 use super::Operation::*;
-use super::route::{BodyKind, Class, Route, get, head, key, post, repeated};
+use super::route::{Class, Route, get, head, key, post, repeated};
+use crate::facts;
 
 pub(super) const ROWS: &[Route] = &[
     get(SystemPing, "/_ping", Class::Metadata, "ping the engine"),
     head(SystemPingHead, "/_ping", Class::Metadata, "ping the engine"),
-    post(SystemAuth, "/auth", Class::Host, "log in to a registry").body(BodyKind::Json).streams(),
+    post(SystemAuth, "/auth", Class::Host, "log in to a registry").json(&facts::LOGIN).streams(),
     get(SystemEvents, "/events", Class::Read, "watch events").streams().query(&[
         key("filters"),
         key("since"),

@@ -2,11 +2,12 @@
 
 use super::Operation::*;
 use super::route::{BodyKind, Class, Route, delete, get, key, post, put};
+use crate::facts;
 
 pub(super) const ROWS: &[Route] = &[
     get(VolumeList, "/volumes", Class::Metadata, "list volumes").query(&[key("filters")]),
     post(VolumeCreate, "/volumes/create", Class::Host, "create a volume")
-        .body(BodyKind::OptionalJson)
+        .optional_json(&facts::VOLUME)
         .streams(),
     post(VolumePrune, "/volumes/prune", Class::Admin, "prune volumes")
         .since(25)

@@ -1,168 +1,249 @@
-//! The built-in roles, as data: everything they grant is on this page.
+//! All roles there are: those that ship with Seawall and those of the configuration.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::{Arc, LazyLock};
 
-use crate::operation::{Class, Operation};
+use toml::de::DeTable;
 
-use Operation::*;
+use super::role::{Role, Standing, Terms};
+use super::written::{Author, Draft, Problem, Writing};
+use crate::escape::quoted;
+use crate::operation::Operation;
 
-/// A role that ships with Seawall.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Role {
-    /// Everything, recorded.
-    Admin,
-    /// `viewer`, and logs, stats, start, stop, restart, pause, kill.
-    Operator,
-    /// Lists, events, version; no inspects.
-    Viewer,
+/// The name of the role that may do everything.
+pub const ADMIN: &str = "admin";
+
+/// Every role, by name, the built-in ones first and `admin` last: each that the next one extends
+/// comes before it.
+#[derive(Clone)]
+pub struct Roles {
+    all: Vec<Arc<Role>>,
 }
 
-/// What every authenticated client may do, whatever its roles: a client that gets no ping falls
-/// back to guessing, and hides the refusal of its real request.
-pub(super) const EVERYONE: &[Rule] =
-    &[Rule { id: "everyone.ping", set: Set::These(&[SystemPing, SystemPingHead]) }];
-
-const VIEWER: &[Rule] = &[
-    Rule {
-        id: "viewer.list",
-        set: Set::These(&[ContainerList, ImageList, NetworkList, VolumeList]),
-    },
-    Rule {
-        id: "viewer.system",
-        set: Set::These(&[SystemDataUsage, SystemEvents, SystemInfo, SystemVersion]),
-    },
-];
-
-const OPERATOR: &[Rule] = &[
-    Rule {
-        id: "operator.lifecycle",
-        set: Set::These(&[
-            ContainerKill,
-            ContainerPause,
-            ContainerRestart,
-            ContainerStart,
-            ContainerStop,
-            ContainerUnpause,
-        ]),
-    },
-    // Waiting tells no more than `ps` does, the exit code, and scripts that stop a container
-    // wait for it.
-    Rule {
-        id: "operator.observe",
-        set: Set::These(&[ContainerLogs, ContainerStats, ContainerWait]),
-    },
-];
-
-const ADMIN: &[Rule] = &[Rule { id: "admin.all", set: Set::AllButClosed }];
-
-/// One rule: what it grants, under an id that is stable.
-#[derive(Debug)]
-pub(super) struct Rule {
-    pub(super) id: &'static str,
-    set: Set,
-}
-
-#[derive(Debug)]
-enum Set {
-    AllButClosed,
-    These(&'static [Operation]),
-}
-
-impl Rule {
-    pub(super) fn grants(&self) -> impl Iterator<Item = Operation> {
-        let all = match self.set {
-            Set::AllButClosed => Operation::ALL,
-            Set::These(these) => these,
-        };
-        all.iter().copied().filter(|operation| operation.route().class != Class::Closed)
+impl Roles {
+    /// The roles that ship with Seawall.
+    pub fn built_in() -> Arc<Self> {
+        static BUILT_IN: LazyLock<Arc<Roles>> = LazyLock::new(|| {
+            // INVARIANT: the text is ours, and a test reads it.
+            Roles::with(&[], &[]).map(Arc::new).unwrap_or_else(|_| unreachable!("it is tested"))
+        });
+        BUILT_IN.clone()
     }
-}
 
-/// What becomes of query keys that the table does not know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum UnknownKeys {
-    Refuse,
-    /// They pass, and are recorded by name.
-    Pass,
-}
+    /// The text of the built-in roles.
+    pub const BUILT_IN: &str = include_str!("built-in.toml");
 
-impl Role {
-    /// Every role, the least first: each grants all that the one before it does.
-    pub const ALL: &'static [Self] = &[Self::Viewer, Self::Operator, Self::Admin];
+    /// The built-in roles, and those of these tables, whose keys are names of roles.
+    /// `protected` are paths of the host that no role may bind, beside those that are never
+    /// bound: the gate's own state, the engine's socket.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the tables. There are no roles then.
+    pub fn with(tables: &[&DeTable<'_>], protected: &[String]) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let (ours, _) = DeTable::parse_recoverable(Self::BUILT_IN);
+        let mut writing =
+            Writing { text: 0, author: Author::Seawall, protected, problems: &mut problems };
+        let mut drafts = writing.roles(ours.get_ref());
+        let built_in = drafts.len();
+        for (text, table) in tables.iter().enumerate() {
+            let mut writing =
+                Writing { text, author: Author::Operator, protected, problems: &mut problems };
+            drafts.extend(writing.roles(table));
+        }
+        refuse_repeated(&mut drafts, built_in, &mut problems);
+        refuse_undermined(&drafts, &mut problems);
+        let by_name: BTreeMap<&str, &Draft> =
+            drafts.iter().map(|draft| (draft.name.as_str(), draft)).collect();
+        let mut compiled = BTreeMap::new();
+        for draft in &drafts {
+            compile(draft, &by_name, &mut compiled, &mut Vec::new(), &mut problems);
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        // In the order of the texts, but `admin` last.
+        let mut all: Vec<_> =
+            drafts.iter().filter_map(|draft| compiled.remove(draft.name.as_str())).collect();
+        all.sort_by_key(|role| role.standing);
+        Ok(Self { all: all.into_iter().map(Arc::new).collect() })
+    }
+
+    /// Every role, the least first.
+    pub fn all(&self) -> impl DoubleEndedIterator<Item = &Arc<Role>> {
+        self.all.iter()
+    }
 
     /// The role of that name.
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|role| role.as_str() == name)
-    }
-
-    /// The role's name.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Admin => "admin",
-            Self::Operator => "operator",
-            Self::Viewer => "viewer",
-        }
-    }
-
-    /// What the role is for, one clause.
-    pub const fn summary(self) -> &'static str {
-        match self {
-            Self::Admin => "everything, recorded; unknown query keys pass",
-            Self::Operator => {
-                "what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait"
-            }
-            Self::Viewer => "lists, events, version, information and disk usage; no inspects",
-        }
-    }
-
-    /// What the role grants, each operation with the id of its rule; in the table's order.
-    pub fn operations(self) -> Vec<(Operation, &'static str)> {
-        let permissions = super::Permissions::compile(&[self]);
-        Operation::ALL
-            .iter()
-            .filter_map(|&operation| Some((operation, permissions.rule(operation)?)))
-            .collect()
+    pub fn named(&self, name: &str) -> Option<&Arc<Role>> {
+        self.all.iter().find(|role| role.name() == name)
     }
 
     /// The roles that grant an operation, the least first.
-    pub fn granting(operation: Operation) -> Vec<Self> {
-        let grants = |role: &&Self| {
-            EVERYONE
-                .iter()
-                .chain(role.rules())
-                .any(|rule| rule.grants().any(|granted| granted == operation))
+    pub fn granting(&self, operation: Operation) -> impl Iterator<Item = &Arc<Role>> {
+        self.all.iter().filter(move |role| role.grants(operation))
+    }
+}
+
+/// The names alone: what a role grants is long.
+impl fmt::Debug for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Roles({self})")
+    }
+}
+
+/// The names, for a sentence: `viewer, operator and admin`.
+impl fmt::Display for Roles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.all.iter().map(|role| role.name()).collect();
+        f.write_str(&listed(&names, "and"))
+    }
+}
+
+/// `viewer`, `viewer or operator`, `viewer, operator or admin`.
+pub(super) fn listed(names: &[&str], last: &str) -> String {
+    match names {
+        [] => String::new(),
+        [name] => (*name).to_owned(),
+        [first @ .., end] => format!("{} {last} {end}", first.join(", ")),
+    }
+}
+
+/// A name that ships with Seawall means the same everywhere, and no other has two meanings.
+fn refuse_repeated(drafts: &mut Vec<Draft>, built_in: usize, problems: &mut Vec<Problem>) {
+    let mut place = 0;
+    let mut seen: Vec<String> = Vec::new();
+    drafts.retain(|draft| {
+        let ours = place < built_in;
+        place += 1;
+        let name = draft.name.as_str();
+        let before = seen.iter().position(|other| other == name);
+        seen.push(name.to_owned());
+        let message = match before {
+            None if ours || !RESERVED.contains(&name) => return true,
+            None => format!("`{name}` cannot be the name of a role"),
+            Some(before) if before < built_in => format!("the role `{name}` ships with Seawall"),
+            Some(_) => format!("there are two roles `{name}`"),
         };
-        Self::ALL.iter().filter(grants).copied().collect()
-    }
+        let hint = "give this one another name; `extends` takes over what a role grants";
+        problems.push(complaint(draft, message, hint));
+        false
+    });
+}
 
-    pub(super) fn rules(self) -> impl Iterator<Item = &'static Rule> {
-        let (own, inherited): (_, &[Rule]) = match self {
-            Self::Admin => (ADMIN, &[]),
-            Self::Operator => (OPERATOR, VIEWER),
-            Self::Viewer => (VIEWER, &[]),
-        };
-        inherited.iter().chain(own)
-    }
+/// Names that stand for something else in the ids of rules.
+const RESERVED: &[&str] = &["escape", "everyone", "role"];
 
-    pub(super) const fn unknown_keys(self) -> UnknownKeys {
-        match self {
-            Self::Admin => UnknownKeys::Pass,
-            Self::Operator | Self::Viewer => UnknownKeys::Refuse,
-        }
-    }
-
-    /// The id of the rule that refuses what the role does not grant.
-    pub(super) const fn not_granted(self) -> &'static str {
-        match self {
-            Self::Admin => "admin.not-granted",
-            Self::Operator => "operator.not-granted",
-            Self::Viewer => "viewer.not-granted",
+/// What one role lets be written, another must not read below.
+fn refuse_undermined(drafts: &[Draft], problems: &mut Vec<Problem>) {
+    let all =
+        || drafts.iter().flat_map(|d| d.binds.iter().map(move |(term, span)| (d, term, span)));
+    for (draft, below, span) in all() {
+        if let Some((other, written, _)) = all().find(|(_, term, _)| term.undermines(below)) {
+            problems.push(Problem {
+                text: draft.place.0,
+                span: span.clone(),
+                message: format!(
+                    "`{}` is undermined by `{}` of the role `{}`: a symbolic link that is put \
+                     there would be followed",
+                    below.show(),
+                    written.show(),
+                    other.name
+                ),
+                hint: Some("name the paths to be read one by one".to_owned()),
+            });
         }
     }
 }
 
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+fn complaint(draft: &Draft, message: String, hint: &str) -> Problem {
+    let (text, span) = draft.place.clone();
+    Problem { text, span, message, hint: Some(hint.to_owned()) }
+}
+
+/// Compiles a role after those it extends. `below` is the way down to it.
+fn compile<'a>(
+    draft: &'a Draft,
+    by_name: &BTreeMap<&str, &'a Draft>,
+    done: &mut BTreeMap<&'a str, Role>,
+    below: &mut Vec<&'a str>,
+    problems: &mut Vec<Problem>,
+) {
+    let name = draft.name.as_str();
+    if done.contains_key(name) {
+        return;
     }
+    below.push(name);
+    let mut operations = vec![None; Operation::COUNT];
+    let mut terms = draft.terms.clone();
+    let mut limits: Vec<[Option<u64>; 3]> = Vec::new();
+    let mut extends = Vec::new();
+    for (parent, span) in &draft.extends {
+        let complain = |message: String, hint: String, problems: &mut Vec<Problem>| {
+            let text = draft.place.0;
+            problems.push(Problem { text, span: span.clone(), message, hint: Some(hint) });
+        };
+        let Some(found) = by_name.get(parent.as_str()) else {
+            let shown = quoted(parent.as_bytes());
+            let hint = match crate::operation::nearest(parent, by_name.keys().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => "`seawall policy list` lists the roles".to_owned(),
+            };
+            complain(format!("there is no role {shown} to extend"), hint, problems);
+            continue;
+        };
+        if found.standing == Standing::Unrestricted {
+            let hint = "give the identity `admin` itself, so that it can be seen".to_owned();
+            complain(format!("`{parent}` cannot be extended"), hint, problems);
+            continue;
+        }
+        if below.contains(&parent.as_str()) {
+            complain(
+                format!("`{name}` extends itself, by way of `{parent}`"),
+                "take one of them out".to_owned(),
+                problems,
+            );
+            continue;
+        }
+        compile(found, by_name, done, below, problems);
+        let Some(found) = done.get(parent.as_str()) else { continue };
+        for (own, inherited) in operations.iter_mut().zip(&found.operations) {
+            if own.is_none() {
+                own.clone_from(inherited);
+            }
+        }
+        extends.push(found.name.clone());
+        extends.extend_from_slice(&found.extends);
+        terms.add(&found.terms);
+        limits.push([found.terms.memory, found.terms.cpus, found.terms.pids]);
+    }
+    below.pop();
+    let rule: Arc<str> = Arc::from(format!("{name}.operations"));
+    for operation in &draft.operations {
+        operations[operation.index()].get_or_insert_with(|| rule.clone());
+    }
+    // Its own word, or the widest of what it extends.
+    let inherit = |own: Option<u64>, place: usize| {
+        own.or_else(|| {
+            let all: Option<Vec<u64>> = limits.iter().map(|limits| limits[place]).collect();
+            all.and_then(|all| all.into_iter().max())
+        })
+    };
+    let terms = Terms {
+        memory: inherit(terms.memory, 0),
+        cpus: inherit(terms.cpus, 1),
+        pids: inherit(terms.pids, 2),
+        ..terms
+    };
+    let summary = draft.summary.clone().unwrap_or_else(|| {
+        let parents: Vec<&str> = draft.extends.iter().map(|(parent, _)| parent.as_str()).collect();
+        match parents.as_slice() {
+            [] => "what the configuration says".to_owned(),
+            parents => format!("what {} may, and more", listed(parents, "and")),
+        }
+    });
+    let (name_of, standing) = (draft.name.clone(), draft.standing);
+    let role = Role { name: name_of, summary, operations, terms, standing, extends };
+    done.insert(name, role);
 }

@@ -1,18 +1,29 @@
 use super::*;
+use crate::facts::{Access, Ask, ImageName, Port};
 use crate::head::{Framing, Method, RequestHead, Version};
+use crate::json;
 use crate::operation::Class;
 use crate::target::{self, ApiVersion};
+use toml::de::DeTable;
 
-const EVERY_SET: &[&[Role]] = &[
+const VIEWER: &[&str] = &["viewer"];
+const OPERATOR: &[&str] = &["operator"];
+const EVERY_SET: &[&[&str]] = &[
     &[],
-    &[Role::Viewer],
-    &[Role::Operator],
-    &[Role::Admin],
-    &[Role::Admin, Role::Viewer],
-    &[Role::Operator, Role::Viewer],
+    VIEWER,
+    OPERATOR,
+    &["developer"],
+    &["read-only"],
+    &[ADMIN],
+    &[ADMIN, "viewer"],
+    &["operator", "viewer"],
 ];
 
-fn decide(roles: &[Role], method: Method, target: &str) -> Verdict {
+fn compile(roles: &[&str]) -> Permissions {
+    Permissions::compile(&Roles::built_in(), roles.iter().copied())
+}
+
+fn decide(roles: &[&str], method: Method, target: &str) -> Verdict {
     let head = RequestHead {
         method,
         version: Version::Http11,
@@ -27,19 +38,19 @@ fn decide(roles: &[Role], method: Method, target: &str) -> Verdict {
     let target = target::parse(target).expect(target);
     let request = crate::operation::recognize(head, target, ApiVersion::new(1, 40))
         .unwrap_or_else(|(_, refusal)| panic!("{refusal}"));
-    judge(&Permissions::compile(roles), request)
+    judge(&compile(roles), request)
 }
 
-fn refusal(roles: &[Role], method: Method, target: &str) -> String {
+fn refusal(roles: &[&str], method: Method, target: &str) -> String {
     match decide(roles, method, target) {
         Verdict::Allow(grant) => panic!("allowed by {}", grant.rule()),
         Verdict::Deny(denied) => denied.1.to_string(),
     }
 }
 
-fn rule(roles: &[Role], method: Method, target: &str) -> &'static str {
+fn rule(roles: &[&str], method: Method, target: &str) -> String {
     match decide(roles, method, target) {
-        Verdict::Allow(grant) => grant.rule(),
+        Verdict::Allow(grant) => grant.rule().to_owned(),
         Verdict::Deny(denied) => panic!("{}", denied.1),
     }
 }
@@ -47,10 +58,10 @@ fn rule(roles: &[Role], method: Method, target: &str) -> &'static str {
 #[test]
 fn every_operation_is_decided_for_every_set_of_roles() {
     for roles in EVERY_SET {
-        let permissions = Permissions::compile(roles);
+        let permissions = compile(roles);
         for &operation in Operation::ALL {
             let granted = permissions.rule(operation);
-            match (roles.contains(&Role::Admin), operation.route().class) {
+            match (roles.contains(&ADMIN), operation.route().class) {
                 (_, Class::Closed) => assert_eq!(granted, None, "{operation:?}"),
                 (true, _) => assert!(granted.is_some(), "{operation:?}"),
                 (false, _) => {}
@@ -84,24 +95,24 @@ fn what_the_lesser_roles_grant_is_exactly_this() {
         ContainerUnpause,
         ContainerWait,
     ];
-    let check = |roles: &[Role], sets: &[&[Operation]]| {
-        let permissions = Permissions::compile(roles);
+    let check = |roles: &[&str], sets: &[&[Operation]]| {
+        let permissions = compile(roles);
         for &operation in Operation::ALL {
             let expected = sets.iter().any(|set| set.contains(&operation));
             assert_eq!(permissions.rule(operation).is_some(), expected, "{roles:?} {operation:?}");
         }
     };
     check(&[], &[&everyone]);
-    check(&[Role::Viewer], &[&everyone, &viewer]);
-    check(&[Role::Operator], &[&everyone, &viewer, &operator]);
+    check(&["viewer"], &[&everyone, &viewer]);
+    check(&["operator"], &[&everyone, &viewer, &operator]);
 }
 
 #[test]
 fn a_role_more_never_takes_anything_away() {
     for roles in EVERY_SET {
-        for &more in Role::ALL {
-            let before = Permissions::compile(roles);
-            let after = Permissions::compile(&[*roles, &[more]].concat());
+        for more in Roles::built_in().all().map(|role| role.name()) {
+            let before = compile(roles);
+            let after = compile(&[*roles, &[more]].concat());
             for &operation in Operation::ALL {
                 assert!(
                     before.rule(operation).is_none() || after.rule(operation).is_some(),
@@ -117,15 +128,15 @@ fn a_grant_names_the_rule_of_the_least_role_that_gives_it() {
     use Method::*;
     for (roles, method, target, expected) in [
         (&[][..], Get, "/_ping", "everyone.ping"),
-        (&[Role::Viewer], Head, "/_ping", "everyone.ping"),
-        (&[Role::Viewer], Get, "/v1.41/containers/json?all=1", "viewer.list"),
-        (&[Role::Viewer], Get, "/v1.41/events", "viewer.system"),
-        (&[Role::Operator], Get, "/v1.41/containers/json", "viewer.list"),
-        (&[Role::Operator], Post, "/v1.41/containers/web/stop?t=5", "operator.lifecycle"),
-        (&[Role::Operator], Get, "/v1.41/containers/web/logs?stdout=1", "operator.observe"),
-        (&[Role::Admin], Get, "/v1.41/containers/json", "admin.all"),
-        (&[Role::Admin, Role::Viewer], Get, "/v1.41/containers/json", "viewer.list"),
-        (&[Role::Admin], Delete, "/v1.41/containers/web", "admin.all"),
+        (&["viewer"], Head, "/_ping", "everyone.ping"),
+        (&["viewer"], Get, "/v1.41/containers/json?all=1", "viewer.operations"),
+        (&["viewer"], Get, "/v1.41/events", "viewer.operations"),
+        (&["operator"], Get, "/v1.41/containers/json", "viewer.operations"),
+        (&["operator"], Post, "/v1.41/containers/web/stop?t=5", "operator.operations"),
+        (&["operator"], Get, "/v1.41/containers/web/logs?stdout=1", "operator.operations"),
+        (&[ADMIN], Get, "/v1.41/containers/json", "admin.all"),
+        (&[ADMIN, "viewer"], Get, "/v1.41/containers/json", "viewer.operations"),
+        (&[ADMIN], Delete, "/v1.41/containers/web", "admin.all"),
     ] {
         assert_eq!(rule(roles, method, target), expected, "{roles:?} {target}");
     }
@@ -136,49 +147,49 @@ fn a_refusal_reads_as_one_clear_clause() {
     use Method::*;
     for (roles, method, target, expected) in [
         (
-            &[Role::Viewer][..],
+            &["viewer"][..],
             Get,
             "/v1.41/containers/web/json",
             "may not inspect a container (ContainerInspect): role viewer does not grant it; \
-             admin would [rule viewer.not-granted]",
+             read-only or admin would [rule role.operations]",
         ),
         (
-            &[Role::Viewer],
+            &["viewer"],
             Post,
             "/v1.41/containers/web/stop",
             "may not stop a container (ContainerStop): role viewer does not grant it; operator \
-             or admin would [rule viewer.not-granted]",
+             or admin would [rule role.operations]",
         ),
         (
-            &[Role::Operator, Role::Viewer],
+            &["operator", "viewer"],
             Get,
             "/v1.41/containers/web/top",
-            "may not list a container's processes (ContainerTop): none of the roles operator \
-             and viewer grants it; admin would [rule roles.not-granted]",
+            "may not list a container's processes (ContainerTop): none of the roles viewer \
+             and operator grants it; read-only or admin would [rule role.operations]",
         ),
         (
             &[],
             Get,
             "/v1.41/containers/json",
             "may not list containers (ContainerList): no role is given that grants it; viewer, \
-             operator or admin would [rule none.not-granted]",
+             read-only, operator, developer or admin would [rule role.operations]",
         ),
         (
-            &[Role::Admin],
+            &[ADMIN],
             Delete,
             "/libpod/containers/web",
             "may not use Podman's own API (Libpod): it is closed to every role [rule \
              everyone.closed]",
         ),
         (
-            &[Role::Admin],
+            &[ADMIN],
             Post,
             "/v1.41/debug/pprof/heap",
             "may not use the engine's debug pages (Debug): it is closed to every role [rule \
              everyone.closed]",
         ),
         (
-            &[Role::Viewer],
+            &["viewer"],
             Get,
             "/v1.41/containers/json?filter=x",
             "may not list containers (ContainerList) with the unknown query key `filter` (the \
@@ -193,26 +204,337 @@ fn a_refusal_reads_as_one_clear_clause() {
 fn who_may_start_a_container_may_not_restore_one_from_a_folder_of_the_host() {
     for query in ["checkpoint=c", "checkpoint=c&checkpoint-dir=%2Ftmp", "checkpoint-dir="] {
         let target = format!("/v1.41/containers/web/start?{query}");
-        let refused = refusal(&[Role::Operator], Method::Post, &target);
-        assert!(refused.contains("from a checkpoint: only admin may"), "{refused}");
-        assert_eq!(rule(&[Role::Admin], Method::Post, &target), "admin.all");
+        let refused = refusal(&["operator"], Method::Post, &target);
+        assert!(
+            refused.contains("from a checkpoint: `checkpoint")
+                && refused.contains("only admin may"),
+            "{refused}"
+        );
+        assert_eq!(rule(&[ADMIN], Method::Post, &target), "admin.all");
     }
     let plain = "/v1.41/containers/web/start?detachKeys=ctrl-a";
-    assert_eq!(rule(&[Role::Operator], Method::Post, plain), "operator.lifecycle");
+    assert_eq!(rule(&["operator"], Method::Post, plain), "operator.operations");
 }
 
 #[test]
 fn unknown_query_keys_pass_for_admin_and_are_listed() {
-    match decide(&[Role::Admin], Method::Get, "/v1.41/containers/json?novel=1&all=1") {
+    match decide(&[ADMIN], Method::Get, "/v1.41/containers/json?novel=1&all=1") {
         Verdict::Allow(grant) => assert_eq!(grant.request().unknown, ["novel"]),
         Verdict::Deny(denied) => panic!("{}", denied.1),
     }
 }
 
-#[test]
-fn roles_are_found_by_the_names_they_print() {
-    for &role in Role::ALL {
-        assert_eq!(Role::named(&role.to_string()), Some(role));
+/// The roles of a text, or every complaint about it.
+fn written(text: &str) -> Result<Arc<Roles>, Vec<Problem>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    assert!(errors.is_empty(), "{errors:?}");
+    let protected = ["/srv/gate/state".to_owned(), "/srv/engine.sock".to_owned()];
+    Roles::with(&[table.get_ref()], &protected).map(Arc::new)
+}
+
+fn create_as(roles: &Arc<Roles>, names: &[&str], body: &str) -> Verdict {
+    let head = RequestHead {
+        method: Method::Post,
+        version: Version::Http11,
+        target: "/v1.41/containers/create".to_owned(),
+        framing: Framing::Length(body.len() as u64),
+        upgrade: None,
+        expect_continue: false,
+        keep_alive: true,
+        content_type: Some("application/json".to_owned()),
+        forwarded: Vec::new(),
+    };
+    let target = target::parse(&head.target).expect("a target");
+    let request = crate::operation::recognize(head, target, ApiVersion::new(1, 40))
+        .unwrap_or_else(|(_, refusal)| panic!("{refusal}"));
+    let request = request.with_body(json::parse(body.as_bytes()).expect(body)).expect(body);
+    judge(&Permissions::compile(roles, names.iter().copied()), request)
+}
+
+fn refused(roles: &Arc<Roles>, role: &str, body: &str) -> Option<String> {
+    match create_as(roles, &[role], body) {
+        Verdict::Allow(_) => None,
+        Verdict::Deny(denied) => Some(denied.1.to_string()),
     }
-    assert_eq!(Role::named("Admin"), None);
+}
+
+#[test]
+fn a_developer_creates_a_container_that_has_nothing_of_the_host() {
+    let roles = Roles::built_in();
+    for body in [
+        r#"{"Image":"busybox","User":"1000"}"#,
+        r#"{"Image":"sha256:abc","HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"8080"}]}}}"#,
+        r#"{"Image":"busybox","HostConfig":{"PublishAllPorts":true,"Memory":1024}}"#,
+    ] {
+        assert_eq!(refused(&roles, "developer", body), None, "{body}");
+    }
+    for (body, expected) in [
+        (
+            r#"{"HostConfig":{"Privileged":true}}"#,
+            "may not run a privileged container: `HostConfig.Privileged` is true, and only admin \
+             may [rule escape.privileged]",
+        ),
+        (
+            r#"{"HostConfig":{"Binds":["/:/host"]}}"#,
+            "may not bind a path of the host: `HostConfig.Binds[0]` is `/:rw`, and no `binds` of \
+             role developer covers it [rule escape.bind]",
+        ),
+        (
+            r#"{"HostConfig":{"PortBindings":{"80/tcp":[{"HostPort":"80"}]}}}"#,
+            "may not publish this port: `HostConfig.PortBindings.80/tcp[0].HostPort` is `*:80`, \
+             and no `ports` of role developer covers it [rule role.ports]",
+        ),
+        (
+            r#"{"HostConfig":{"Novel":true}}"#,
+            "may not create a container (ContainerCreate) with the unknown field \
+             `HostConfig.Novel`: only admin may send it [rule body.unknown]",
+        ),
+    ] {
+        assert_eq!(refused(&roles, "developer", body).as_deref(), Some(expected));
+        assert_eq!(refused(&roles, ADMIN, body), None, "{body}");
+    }
+}
+
+#[test]
+fn a_role_of_the_configuration_grants_what_it_lists_and_what_it_extends() {
+    let roles = written(
+        r#"
+        [shop]
+        extends = ["developer", "operator"]
+        operations = ["ContainerDelete"]
+        binds = ["/srv/shop/static/*:ro", "/srv/shop/data:rw"]
+        volumes = ["shop-*"]
+        networks = ["shop"]
+        capabilities = ["NET_ADMIN"]
+        devices = ["/dev/dri/*"]
+        memory = "1GiB"
+        cpus = 1.5
+        pids = 100
+
+        [bigger-shop]
+        extends = "shop"
+        memory = "2GiB"
+        "#,
+    )
+    .expect("it is right");
+    let shop = Permissions::compile(&roles, ["shop"]);
+    for (operation, rule) in [
+        (Operation::ContainerList, Some("viewer.operations")),
+        (Operation::ContainerStart, Some("operator.operations")),
+        (Operation::ContainerCreate, Some("developer.operations")),
+        (Operation::ContainerDelete, Some("shop.operations")),
+        (Operation::ContainerExec, None),
+    ] {
+        assert_eq!(shop.rule(operation).map(|rule| &**rule), rule, "{operation:?}");
+    }
+    let limits = r#""Memory":1073741824,"NanoCpus":1500000000,"PidsLimit":100"#;
+    let body = |fields: &str| format!(r#"{{"Image":"a","HostConfig":{{{limits},{fields}}}}}"#);
+    for fields in [
+        r#""Binds":["/srv/shop/static/a/b:/x:ro","/srv/shop/data:/y"]"#,
+        r#""Binds":["shop-data:/x"],"NetworkMode":"shop","CapAdd":["net_admin"]"#,
+        r#""Devices":[{"PathOnHost":"/dev/dri/card0"}]"#,
+    ] {
+        assert_eq!(refused(&roles, "shop", &body(fields)), None, "{fields}");
+    }
+    for (fields, rule) in [
+        (r#""Binds":["/srv/shop/static/a:/x"]"#, "escape.bind"),
+        (r#""Binds":["/srv/shop/static:/x:ro"]"#, "escape.bind"),
+        (r#""Binds":["/srv/shop/staticx:/x:ro"]"#, "escape.bind"),
+        (r#""Binds":["/srv/shop/data/below:/x"]"#, "escape.bind"),
+        (r#""Binds":["/srv/shop/static/../../etc:/x:ro"]"#, "escape.bind-path"),
+        (r#""Binds":["other:/x"]"#, "role.volumes"),
+        (r#""NetworkMode":"shop2""#, "role.networks"),
+        (r#""CapAdd":["SYS_ADMIN"]"#, "escape.capability"),
+        (r#""Devices":[{"PathOnHost":"/dev/dri/../sda"}]"#, "escape.device"),
+        (r#""Privileged":true"#, "escape.privileged"),
+    ] {
+        let reason = refused(&roles, "shop", &body(fields)).expect(fields);
+        assert!(reason.ends_with(&format!("[rule {rule}]")), "{reason}");
+    }
+    for (host_config, rule) in [
+        (r#""NanoCpus":1,"PidsLimit":1"#, "role.memory"),
+        (r#""Memory":1073741825,"NanoCpus":1,"PidsLimit":1"#, "role.memory"),
+        (r#""Memory":-1,"NanoCpus":1,"PidsLimit":1"#, "role.memory"),
+        (r#""Memory":1,"PidsLimit":1"#, "role.cpus"),
+        (r#""Memory":1,"CpuQuota":200000,"PidsLimit":1"#, "role.cpus"),
+        (r#""Memory":1,"NanoCpus":1,"PidsLimit":-1"#, "role.pids"),
+    ] {
+        let body = format!(r#"{{"Image":"a","HostConfig":{{{host_config}}}}}"#);
+        let reason = refused(&roles, "shop", &body).expect(host_config);
+        assert!(reason.ends_with(&format!("[rule {rule}]")), "{reason}");
+    }
+    let quota = r#"{"Image":"a","HostConfig":{"Memory":1,"CpuQuota":150000,"PidsLimit":1}}"#;
+    assert_eq!(refused(&roles, "shop", quota), None);
+    assert!(refused(&roles, "shop", "{}").is_some());
+    let bigger = r#"{"HostConfig":{"Memory":2147483648,"NanoCpus":1,"PidsLimit":1}}"#;
+    assert_eq!(refused(&roles, "bigger-shop", bigger), None);
+    assert!(refused(&roles, "shop", bigger).is_some());
+}
+
+#[test]
+fn two_roles_never_add_up_to_a_request_that_neither_grants() {
+    let roles = written(
+        r#"
+        [a]
+        operations = ["ContainerCreate"]
+        images = ["busybox"]
+        [b]
+        operations = ["ContainerCreate"]
+        volumes = ["v"]
+        "#,
+    )
+    .unwrap();
+    for (body, allowed) in [
+        (r#"{"Image":"busybox"}"#, true),
+        (r#"{"HostConfig":{"Binds":["v:/x"]}}"#, true),
+        (r#"{"Image":"busybox","HostConfig":{"Binds":["v:/x"]}}"#, false),
+    ] {
+        let found = matches!(create_as(&roles, &["a", "b"], body), Verdict::Allow(_));
+        assert_eq!(found, allowed, "{body}");
+    }
+}
+
+#[test]
+fn a_role_that_would_give_the_host_away_cannot_be_written() {
+    for (keys, complaint) in [
+        (r#"binds = ["/:ro"]"#, "`/:ro` would give the host away"),
+        (r#"binds = ["/var:ro"]"#, "`/var:ro` would give the host away"),
+        (
+            r#"binds = ["/var/run/docker.sock:ro"]"#,
+            "`/var/run/docker.sock:ro` would give the host away",
+        ),
+        (r#"binds = ["/proc/sys:ro"]"#, "`/proc/sys:ro` would give the host away"),
+        (r#"binds = ["/srv/gate:ro"]"#, "`/srv/gate:ro` would give the host away"),
+        (r#"binds = ["/srv/*:ro"]"#, "`/srv/*:ro` would give the host away"),
+        (r#"binds = ["/data/../etc:ro"]"#, "`/data/../etc` is no plain absolute path"),
+        (r#"binds = ["/data"]"#, "`/data` does not say how it may be bound"),
+        (r#"binds = ["/data:z"]"#, "`/data:z` ends in neither `:ro` nor `:rw`"),
+        (
+            r#"binds = ["/data/*:rw"]"#,
+            "`/data/*:rw`: whoever writes in a folder can put a symbolic link there that leads to all of the host, and then bind that",
+        ),
+        (
+            r#"binds = ["/data:rw", "/data/x:ro"]"#,
+            "`/data/x:ro` is undermined by `/data:rw` of the role `x`: a symbolic link that is put there would be followed",
+        ),
+        (
+            r#"binds = ["/data/x:rw", "/data/*:ro"]"#,
+            "`/data/*:ro` is undermined by `/data/x:rw` of the role `x`: a symbolic link that is put there would be followed",
+        ),
+        (r#"capabilities = ["SYS_ADMIN"]"#, "no role can be given the capability `SYS_ADMIN`"),
+        (r#"capabilities = ["ALL"]"#, "no role can be given the capability `ALL`"),
+        (r#"devices = ["/dev/sda"]"#, "no role can be given the device `/dev/sda`"),
+        (r#"devices = ["/dev/*"]"#, "no role can be given the device `/dev/*`"),
+        (
+            r#"operations = ["ContainerExec"]"#,
+            "no role can be given `ContainerExec`: it reaches into a container whose own privileges are not looked at yet",
+        ),
+        (r#"operations = ["Libpod"]"#, "no role can be given `Libpod`: it is closed to everybody"),
+        (
+            r#"operations = ["ServiceCreate"]"#,
+            "no role can be given `ServiceCreate`: it is the whole cluster's",
+        ),
+        (r#"operations = ["closed"]"#, "there is no operation or class `closed`"),
+        (r#"extends = "admin""#, "`admin` cannot be extended"),
+        (r#"unrestricted = true"#, "a role has no key `unrestricted`"),
+        (r#"images = ["*/web"]"#, "`*/web` would match any registry"),
+        (r#"extends = "x""#, "`x` extends itself, by way of `x`"),
+        (r#"extends = "nobody""#, "there is no role `nobody` to extend"),
+        (r#"ports = ["http"]"#, "`http` has no port"),
+        (r#"ports = ["0.0.0.0:80"]"#, "`0.0.0.0:80` has no address of the host"),
+        (r#"memory = "lots""#, "`memory` must be a size"),
+        (r#"memory = 0"#, "`memory` must be a size"),
+        (r#"cpus = -1"#, "`cpus` must be a number of CPUs"),
+        (r#"pids = "5""#, "`pids` must be a whole number from 1 on"),
+        (r#"image = ["a"]"#, "a role has no key `image`"),
+        (r#"images = "a""#, "`images` must be a list of texts"),
+        (r#"volumes = [""]"#, "`` is no pattern"),
+    ] {
+        let problems = written(&format!("[x]\n{keys}")).expect_err(keys);
+        let told: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+        assert_eq!(told, [complaint], "{keys}");
+    }
+    for (text, complaint) in [
+        ("[admin]\noperations = []", "the role `admin` ships with Seawall"),
+        ("[viewer]", "the role `viewer` ships with Seawall"),
+        ("[everyone]", "`everyone` cannot be the name of a role"),
+        ("[Bad]", "`Bad` is no name for a role"),
+        ("x = 1", "the role `x` is no table"),
+    ] {
+        let problems = written(text).expect_err(text);
+        assert_eq!(problems[0].message, complaint, "{text}");
+    }
+}
+
+#[test]
+fn the_keys_of_the_language_are_those_that_are_read() {
+    for key in KEYS {
+        if key.name == "extends" {
+            continue;
+        }
+        let text = format!("[x]\n{} = {}", key.name, key.example);
+        assert!(written(&text).is_ok(), "{text}: {:?}", written(&text).err());
+    }
+}
+
+#[test]
+fn a_term_covers_what_it_says_and_not_a_letter_more() {
+    let roles = written(
+        r#"
+        [x]
+        images = ["alpine", "registry.example.com/shop/*", "busybox:1.*", "a@sha256:ab"]
+        ports = ["8000-8999", "127.0.0.1:1-65535"]
+        users = ["1000", "1000:*"]
+        networks = ["*"]
+        "#,
+    )
+    .unwrap();
+    let terms = roles.named("x").unwrap().terms();
+    let image = |name: &str| terms.cover(&Ask::Image(ImageName::new(name)));
+    for name in [
+        "alpine",
+        "docker.io/library/alpine:3",
+        "registry.example.com/shop/a/b:c",
+        "busybox:1.36",
+        "a@sha256:ab",
+    ] {
+        assert!(image(name), "{name}");
+    }
+    for name in [
+        "alpine2",
+        "evil/alpine",
+        "registry.example.com/shopx",
+        "registry.example.com.evil/shop/a",
+        "busybox",
+        "busybox:2",
+        "sha256:abc",
+        "abc",
+        "",
+        "a@sha256:abc",
+    ] {
+        assert!(!image(name), "{name}");
+    }
+    let port = |address: Option<&str>, ports| {
+        terms.cover(&Ask::Port(Port { address: address.map(|a| a.parse().unwrap()), ports }))
+    };
+    assert!(port(None, 8000..=8999) && port(Some("10.0.0.1"), 8080..=8080));
+    assert!(port(Some("127.0.0.1"), 22..=22) && !port(None, 22..=22));
+    assert!(!port(None, 8000..=9000) && !port(Some("127.0.0.2"), 22..=22));
+    for (user, covered) in [("1000", true), ("1000:7", true), ("10001", false), ("0", false)] {
+        assert_eq!(terms.cover(&Ask::User(user.to_owned())), covered, "{user}");
+    }
+    // What could be the beginning of an id is covered by nothing.
+    assert!(terms.cover(&Ask::Network("shop".to_owned())));
+    assert!(!terms.cover(&Ask::Network("cafe".to_owned())));
+    assert!(!terms.cover(&Ask::Bind("/srv".to_owned(), Access::ReadOnly)));
+}
+
+#[test]
+fn a_role_without_terms_covers_no_entry_of_the_catalogue() {
+    for role in Roles::built_in().all() {
+        for escape in crate::facts::CATALOGUE {
+            let ask = Ask::Escape(escape, String::new());
+            assert!(!role.terms().cover(&ask), "{} covers {}", role.name(), escape.rule);
+        }
+    }
 }

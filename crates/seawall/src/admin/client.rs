@@ -132,12 +132,12 @@ fn locally(
     };
     let now = SystemTime::now();
     let Some((what, detail)) = call.recorded() else {
-        return state::execute(&mut store, call, now);
+        return state::execute(&mut store, call, &config.roles, now);
     };
     let trail = Trail::open(&config.audit, &context.state_dir)
         .doing(|| "open the audit trail".to_owned())?;
     trail.event(what, detail).doing(|| "record the change".to_owned())?;
-    let done = state::execute(&mut store, call, now);
+    let done = state::execute(&mut store, call, &config.roles, now);
     if let Err(error) = &done {
         trail.change_refused(what, &error.message);
     }

@@ -10,7 +10,7 @@ use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use seawall_rules::escape::bounded;
 use seawall_rules::network::Networks;
-use seawall_rules::policy::{Permissions, Role};
+use seawall_rules::policy::{Permissions, Role, Roles};
 
 use super::ssh::trust::Shown;
 use super::{Authority, Credential, Ended, OutsideCertificate, certificate};
@@ -18,7 +18,7 @@ use crate::audit::Subject;
 use crate::state::{Certificate, Identity, Match};
 
 /// Every identity that may enter, found by what it proves.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Identities {
     by_certificate: HashMap<[u8; 32], (Arc<Member>, Certificate)>,
     by_match: Vec<(Match, Arc<Member>)>,
@@ -28,9 +28,10 @@ pub struct Identities {
     ended: Vec<Match>,
     by_name: HashMap<String, Arc<Member>>,
     /// What certificates of the outside CA that match nobody may do (`--default-role`).
-    default: Option<(Role, Arc<Permissions>)>,
+    default: Option<(String, Arc<Permissions>)>,
     /// The most that anybody is over SSH; nobody is anything without it.
-    most_over_ssh: Option<Role>,
+    most_over_ssh: Option<Arc<Role>>,
+    roles: Arc<Roles>,
 }
 
 #[derive(Debug)]
@@ -43,19 +44,25 @@ struct Member {
 }
 
 impl Identities {
-    /// Compiles every identity's roles into its table. Roles this version does not know grant
+    /// Compiles every identity's roles into its table. One that is not among `roles` grants
     /// nothing.
-    pub fn new(identities: Vec<Identity>, default: Option<Role>) -> Self {
+    pub fn new(identities: Vec<Identity>, default: Option<&str>, roles: &Arc<Roles>) -> Self {
         let mut index = Self {
-            default: default.map(|role| (role, Arc::new(Permissions::compile(&[role])))),
-            ..Self::default()
+            default: default
+                .map(|role| (role.to_owned(), Arc::new(Permissions::compile(roles, [role])))),
+            by_certificate: HashMap::new(),
+            by_match: Vec::new(),
+            by_ssh_key: HashMap::new(),
+            ended: Vec::new(),
+            by_name: HashMap::new(),
+            most_over_ssh: None,
+            roles: roles.clone(),
         };
         for identity in identities.into_iter().filter(|identity| identity.revoked.is_none()) {
-            let roles: Vec<Role> =
-                identity.roles.iter().filter_map(|role| Role::named(role)).collect();
+            let names = identity.roles.iter().map(String::as_str);
             let member = Arc::new(Member {
                 roles: identity.roles.join(","),
-                permissions: Arc::new(Permissions::compile(&roles)),
+                permissions: Arc::new(Permissions::compile(roles, names)),
                 networks: identity.networks(),
                 identity,
             });
@@ -82,8 +89,8 @@ impl Identities {
 
     /// Lets nobody be more than this over SSH (`ssh.max_role`): who holds which key is said there
     /// by a process that strangers speak to, and the gate cannot verify it.
-    pub fn over_ssh_at_most(mut self, role: Role) -> Self {
-        self.most_over_ssh = Some(role);
+    pub fn over_ssh_at_most(mut self, role: &str) -> Self {
+        self.most_over_ssh = self.roles.named(role).cloned();
         self
     }
 
@@ -186,17 +193,21 @@ impl Identities {
     }
 
     fn over_ssh(&self, member: &Member) -> (String, Arc<Permissions>) {
-        let named = member.identity.roles.iter().filter_map(|role| Role::named(role));
-        let Some(most) = self.most_over_ssh else {
-            return (String::new(), Arc::new(Permissions::compile(&[])));
+        let named = member.identity.roles.iter().filter_map(|role| self.roles.named(role));
+        let Some(most) = &self.most_over_ssh else {
+            return (String::new(), Arc::new(Permissions::compile(&self.roles, [])));
         };
-        let rank = |role: &Role| Role::ALL.iter().position(|other| other == role);
-        let (within, beyond): (Vec<_>, Vec<_>) = named.partition(|role| rank(role) <= rank(&most));
+        let (within, beyond): (Vec<_>, Vec<_>) = named.partition(|role| most.includes(role));
         if beyond.is_empty() {
             return (member.roles.clone(), member.permissions.clone());
         }
-        let roles: Vec<_> = within.into_iter().chain([most]).collect();
-        (format!("{most} by ssh.max_role"), Arc::new(Permissions::compile(&roles)))
+        // What is more than the most becomes that; what is something else is nothing here.
+        let names: Vec<&str> = match beyond.iter().any(|role| role.includes(most)) {
+            true => vec![most.name()],
+            false => within.into_iter().map(|role| role.name()).collect(),
+        };
+        let shown = format!("{} by ssh.max_role", names.join(","));
+        (shown, Arc::new(Permissions::compile(&self.roles, names)))
     }
 
     fn member(&self, credential: &Credential) -> Option<&Arc<Member>> {
@@ -257,8 +268,11 @@ impl Identities {
             bounded(outside.subject.as_bytes(), MAX_NAME)
         );
         let (roles, permissions, ungranted) = match &self.default {
-            Some((role, permissions)) => (role.as_str().to_owned(), permissions.clone(), None),
-            None => (String::new(), Arc::new(Permissions::compile(&[])), Some(ungranted)),
+            Some((role, permissions)) => (role.clone(), permissions.clone(), None),
+            None => {
+                let nothing = Permissions::compile(&Roles::built_in(), []);
+                (String::new(), Arc::new(nothing), Some(ungranted))
+            }
         };
         Authority {
             subject: Subject {
@@ -356,9 +370,13 @@ mod tests {
         identities.authorize(credential, peer.parse().unwrap(), at).unwrap_err().0
     }
 
+    fn identities(known: Vec<Identity>, default: Option<&str>) -> Identities {
+        Identities::new(known, default, &Roles::built_in())
+    }
+
     #[test]
     fn a_certificate_opens_what_its_identity_may_until_anything_about_it_ends() {
-        let known = Identities::new(vec![alice(vec![])], None);
+        let known = identities(vec![alice(vec![])], None);
         let authority = known.authorize(&hers(), HOME, NOW).unwrap();
         assert_eq!(authority.subject.name, "alice");
         assert_eq!(authority.subject.credential, "cert:01");
@@ -369,12 +387,12 @@ mod tests {
 
         let mut ended = alice(vec![]);
         ended.revoked = Some(NOW);
-        let gone = Identities::new(vec![ended], None);
+        let gone = identities(vec![ended], None);
         assert!(refused(&gone, &hers(), "127.0.0.1", NOW).contains("revoked"));
 
         let mut withdrawn = alice(vec![]);
         withdrawn.certificates[0].revoked = Some(NOW);
-        let gone = Identities::new(vec![withdrawn], None);
+        let gone = identities(vec![withdrawn], None);
         assert!(refused(&gone, &hers(), "127.0.0.1", NOW).contains("revoked"));
     }
 
@@ -392,7 +410,7 @@ mod tests {
             (Match::Spki([8; 32]), false),
         ];
         for (rule, is_alice) in cases {
-            let known = Identities::new(vec![alice(vec![rule.clone()])], None);
+            let known = identities(vec![alice(vec![rule.clone()])], None);
             let authority = known.authorize(&credential, HOME, NOW).unwrap();
             assert_eq!(authority.subject.id.is_some(), is_alice, "{rule:?}");
             assert_eq!(authority.ungranted.is_none(), is_alice, "{rule:?}");
@@ -402,13 +420,13 @@ mod tests {
     #[test]
     fn an_outside_certificate_of_nobody_is_told_how_to_be_let_in() {
         let credential = Credential::OutsideCertificate(Box::new(outside()));
-        let strict = Identities::new(vec![alice(vec![])], None);
+        let strict = identities(vec![alice(vec![])], None);
         let authority = strict.authorize(&credential, HOME, NOW).unwrap();
         assert_eq!(authority.subject.name, "CN=Corp/CN=ci", "no identity can have such a name");
         let how = authority.ungranted.as_deref().unwrap();
         assert!(how.contains("--match 'uri=spiffe://corp/ci'"), "{how}");
 
-        let open = Identities::new(vec![], Some(Role::Viewer));
+        let open = identities(vec![], Some("viewer"));
         let authority = open.authorize(&credential, HOME, NOW).unwrap();
         assert_eq!(authority.ungranted, None);
         assert_eq!(authority.subject.roles, "viewer");
@@ -418,12 +436,12 @@ mod tests {
     fn a_revoked_match_opens_nothing_whatever_strangers_may() {
         let credential = Credential::OutsideCertificate(Box::new(outside()));
         let rule = Match::Cn("ci".to_owned());
-        for default in [None, Some(Role::Admin)] {
-            let ended = Identities::new(vec![], default).ended(vec![rule.clone()]);
+        for default in [None, Some("admin")] {
+            let ended = identities(vec![], default).ended(vec![rule.clone()]);
             assert!(refused(&ended, &credential, "127.0.0.1", NOW).contains("revoked"));
             // A new identity of the same match inherits nothing, and is not shut out by it.
             let again =
-                Identities::new(vec![alice(vec![rule.clone()])], default).ended(vec![rule.clone()]);
+                identities(vec![alice(vec![rule.clone()])], default).ended(vec![rule.clone()]);
             assert_eq!(again.authorize(&credential, HOME, NOW).unwrap().subject.name, "alice");
         }
     }
@@ -435,7 +453,7 @@ mod tests {
         evil.cn = Some("x'; rm -rf / #".to_owned());
         evil.uri = vec!["spiffe://\u{1b}[0m'".to_owned()];
         let credential = Credential::OutsideCertificate(Box::new(evil));
-        let authority = Identities::new(vec![], None).authorize(&credential, HOME, NOW).unwrap();
+        let authority = identities(vec![], None).authorize(&credential, HOME, NOW).unwrap();
         let how = authority.ungranted.as_deref().unwrap();
         for text in [how, &authority.subject.name] {
             assert!(!text.contains(char::is_control) && text.len() < 1000, "{text}");
@@ -458,7 +476,7 @@ mod tests {
         };
         let mut identity = alice(vec![]);
         identity.ssh_keys = vec![key.clone()];
-        let known = Identities::new(vec![identity.clone()], None);
+        let known = identities(vec![identity.clone()], None);
         let authority = known.authorize(&gate, HOME, NOW).unwrap();
         assert_eq!(authority.subject.name, "alice");
         assert!(authority.subject.credential.starts_with("ssh-key:SHA256:BQUF"));
@@ -466,14 +484,14 @@ mod tests {
         assert!(refused(&known, &sshd, "127.0.0.1", NOW).contains("through the host's sshd"));
 
         identity.sshd = true;
-        let known = Identities::new(vec![identity.clone()], None);
+        let known = identities(vec![identity.clone()], None);
         assert_eq!(known.authorize(&sshd, HOME, NOW).unwrap().subject.name, "alice");
 
         identity.ssh_keys = vec![SshKey { revoked: Some(NOW), ..key }];
-        let gone = Identities::new(vec![identity.clone()], None);
+        let gone = identities(vec![identity.clone()], None);
         assert!(refused(&gone, &gate, "127.0.0.1", NOW).contains("registered with no identity"));
         identity.revoked = Some(NOW);
-        let gone = Identities::new(vec![identity], None);
+        let gone = identities(vec![identity], None);
         assert!(refused(&gone, &gate, "127.0.0.1", NOW).contains("registered with no identity"));
     }
 
@@ -501,7 +519,7 @@ mod tests {
             }))
         };
         let name = |identities: Vec<Identity>, user: &str| {
-            let known = Identities::new(identities, None);
+            let known = Identities::new(identities, None, &Roles::built_in());
             known.authorize(&shown(user), HOME, NOW).map(|authority| authority.subject.name)
         };
         let one = || vec![identity("alice", "alice"), identity("bob", "bob")];
@@ -530,12 +548,14 @@ mod tests {
             reason: None,
         };
         let by_ssh = Credential::SshKey { fingerprint: [5; 32], rsa: false, server: Server::Gate };
-        let may = |roles: &[&str], most: Option<Role>, credential: &Credential| {
+        let may = |roles: &[&str], most: Option<&str>, credential: &Credential| {
             let mut identity = alice(vec![]);
             identity.ssh_keys = vec![key.clone()];
             identity.roles = roles.iter().map(|&role| role.to_owned()).collect();
-            let mut known = Identities::new(vec![identity], None);
-            known.most_over_ssh = most;
+            let mut known = identities(vec![identity], None);
+            if let Some(most) = most {
+                known = known.over_ssh_at_most(most);
+            }
             let authority = known.authorize(credential, HOME, NOW).unwrap();
             let rule = |operation| authority.permissions.rule(operation).is_some();
             let may = [ContainerList, ContainerStart, ContainerCreate].map(rule);
@@ -544,13 +564,16 @@ mod tests {
         let (lists, starts, creates) =
             ([true, false, false], [true, true, false], [true, true, true]);
         let cases = [
-            (&["admin"][..], Some(Role::Operator), "operator by ssh.max_role", starts),
-            (&["admin", "viewer"], Some(Role::Operator), "operator by ssh.max_role", starts),
-            (&["admin"], Some(Role::Viewer), "viewer by ssh.max_role", lists),
-            (&["operator"], Some(Role::Operator), "operator", starts),
-            (&["viewer"], Some(Role::Operator), "viewer", lists),
-            (&["admin"], Some(Role::Admin), "admin", creates),
-            (&[], Some(Role::Admin), "", [false; 3]),
+            (&["admin"][..], Some("operator"), "operator by ssh.max_role", starts),
+            (&["admin", "viewer"], Some("operator"), "operator by ssh.max_role", starts),
+            (&["admin"], Some("viewer"), "viewer by ssh.max_role", lists),
+            (&["operator"], Some("operator"), "operator", starts),
+            (&["viewer"], Some("operator"), "viewer", lists),
+            // What is no part of the other is neither kept nor turned into it.
+            (&["developer"], Some("operator"), " by ssh.max_role", [false; 3]),
+            (&["developer", "viewer"], Some("operator"), "viewer by ssh.max_role", lists),
+            (&["admin"], Some("admin"), "admin", creates),
+            (&[], Some("admin"), "", [false; 3]),
             (&["admin"], None, "", [false; 3]),
         ];
         for (roles, most, shown, expected) in cases {
@@ -558,15 +581,15 @@ mod tests {
             assert_eq!(found, (shown.to_owned(), expected), "{roles:?} at most {most:?}");
         }
         let socket = Credential::Socket { identity: "alice".to_owned(), uid: 0 };
-        assert_eq!(may(&["admin"], Some(Role::Viewer), &socket).1, creates);
+        assert_eq!(may(&["admin"], Some("viewer"), &socket).1, creates);
     }
 
     #[test]
     fn a_socket_is_the_identity_it_names_while_there_is_one() {
         let credential = Credential::Socket { identity: "alice".to_owned(), uid: 1000 };
-        let known = Identities::new(vec![alice(vec![])], None);
+        let known = identities(vec![alice(vec![])], None);
         assert_eq!(known.authorize(&credential, HOME, NOW).unwrap().subject.credential, "uid:1000");
-        let empty = Identities::new(vec![], None);
+        let empty = identities(vec![], None);
         assert!(refused(&empty, &credential, "127.0.0.1", NOW).contains("revoked"));
     }
 

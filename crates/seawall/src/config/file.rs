@@ -27,6 +27,8 @@ pub(crate) struct Typed<T> {
 /// The keys of one file under the flags of one command line.
 pub(crate) struct Reader<'a> {
     values: BTreeMap<&'static str, (Range<usize>, DeValue<'a>)>,
+    /// The table of the roles, whose keys are names.
+    pub(super) roles: Option<DeTable<'a>>,
     overrides: &'a Overrides,
     state_dir: &'a str,
     /// Everything found wrong so far.
@@ -61,7 +63,8 @@ impl<'a> Reader<'a> {
         if !problems.is_empty() {
             return Err(problems);
         }
-        let mut reader = Self { values: BTreeMap::new(), overrides, state_dir, problems };
+        let values = BTreeMap::new();
+        let mut reader = Self { values, roles: None, overrides, state_dir, problems };
         reader.take_section("", document.into_inner());
         Ok(reader)
     }
@@ -287,7 +290,11 @@ impl<'a> Reader<'a> {
                 section => format!("{section}.{}", key.get_ref()),
             };
             let span = value.span();
-            if let Some(key) = keys::find(&name) {
+            if name == "roles"
+                && let DeValue::Table(roles) = value.get_ref()
+            {
+                self.roles = Some(roles.clone());
+            } else if let Some(key) = keys::find(&name) {
                 self.values.insert(key.name, (span, value.into_inner()));
             } else if SECTIONS.iter().any(|(section, _)| *section == name) {
                 match value.into_inner() {

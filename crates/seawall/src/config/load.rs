@@ -1,6 +1,7 @@
 //! What the typed keys mean, and every complaint about them.
 
 mod addresses;
+mod roles;
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -8,7 +9,7 @@ use std::path::Path;
 use ipnet::IpNet;
 use seawall_rules::head::HeadLimits;
 use seawall_rules::network::Networks;
-use seawall_rules::policy::Role;
+use seawall_rules::policy::{ADMIN, Roles};
 use seawall_rules::target::ApiVersion;
 
 use super::custody;
@@ -55,8 +56,8 @@ impl Source {
             self.overrides.are_complete() && usual.is_ok_and(|usual| usual == *file)
         };
         match read(file)? {
-            Some(text) => interpret(&text, &self.context, &self.overrides),
-            None if optional() => interpret("", &self.context, &self.overrides),
+            Some(text) => self.interpret(&text),
+            None if optional() => self.interpret(""),
             None => Err(Error::usage(format!("there is no configuration at `{}`", file.display()))
                 .hint("`sudo seawall up` writes one, with certificates of its own")
                 .hint(
@@ -65,19 +66,37 @@ impl Source {
                 )),
         }
     }
+
+    fn interpret(&self, text: &str) -> Result<Config, Error> {
+        let role_files = roles::files(&self.context.config_file)?;
+        interpret_with(text, &role_files, &self.context, &self.overrides)
+    }
 }
 
-/// What `text` means, as if it stood in the file of `context`.
+/// What `text` means, as if it stood alone in the file of `context`.
 ///
 /// # Errors
 /// As [`load`].
 pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result<Config, Error> {
+    interpret_with(text, &[], context, overrides)
+}
+
+fn interpret_with(
+    text: &str,
+    role_files: &[roles::File],
+    context: &Context,
+    overrides: &Overrides,
+) -> Result<Config, Error> {
     let file = &context.config_file;
     let state_dir = context.state_dir.to_string_lossy();
     let mut reader = Reader::new(text, overrides, &state_dir)
         .map_err(|problems| problems.into_error(file, text))?;
     let base = file.parent().unwrap_or(Path::new("/"));
     let (listen, upstream) = addresses::addresses(&mut reader, base);
+    let audit = audit(&mut reader, base);
+    let admin = admin(&mut reader, base);
+    let protected = roles::protected(context, &upstream, &audit, &admin);
+    let roles = roles::roles(&mut reader, role_files, &protected)?;
     let config = Config {
         listen,
         upstream,
@@ -87,12 +106,13 @@ pub fn interpret(text: &str, context: &Context, overrides: &Overrides) -> Result
         drop_denied: reader.truth("network.drop_denied").value,
         bans: bans(&mut reader),
         firewall: super::firewall::read(&mut reader),
-        tls: tls(&mut reader, base),
-        ssh: ssh(&mut reader, base),
+        tls: tls(&mut reader, base, &roles),
+        ssh: ssh(&mut reader, base, &roles),
         limits: limits(&mut reader),
-        audit: audit(&mut reader, base),
+        audit,
         scan: Scan { result: reader.path("scan.result", base) },
-        admin: admin(&mut reader, base),
+        admin,
+        roles,
         source: Source { context: context.clone(), overrides: overrides.clone() },
     };
     match reader.problems.is_empty() {
@@ -189,14 +209,14 @@ fn networks_in(reader: &mut Reader<'_>, name: &'static str) -> Vec<Typed<IpNet>>
         .collect()
 }
 
-fn tls(reader: &mut Reader<'_>, base: &Path) -> Tls {
+fn tls(reader: &mut Reader<'_>, base: &Path, roles: &Roles) -> Tls {
     let allow_tls12 = reader.one_of("tls.min_version") == "1.2";
     let hostnames = hostnames(reader);
     let [ca, cert, key] =
         ["tls.ca", "tls.cert", "tls.key"].map(|name| reader.optional_path(name, base));
     let crl = reader.optional_path("tls.crl", base);
     let typed_role = reader.optional_text("tls.default_role");
-    let default_role = default_role(reader, typed_role.as_ref());
+    let default_role = default_role(reader, typed_role.as_ref(), roles);
     let outside = match (ca, cert, key) {
         (Some(ca), Some(cert), Some(key)) => Some(OutsideTls {
             ca: ca.value,
@@ -249,11 +269,15 @@ fn hostnames(reader: &mut Reader<'_>) -> Vec<String> {
     names
 }
 
-fn default_role(reader: &mut Reader<'_>, typed: Option<&Typed<String>>) -> Option<Role> {
+fn default_role(
+    reader: &mut Reader<'_>,
+    typed: Option<&Typed<String>>,
+    roles: &Roles,
+) -> Option<String> {
     let unsafe_admin = reader.truth("tls.unsafe_default_admin");
     let typed = typed?;
-    let role = role(reader, typed);
-    if role == Some(Role::Admin) && !unsafe_admin.value {
+    let role = role(reader, typed, roles);
+    if role.as_deref() == Some(ADMIN) && !unsafe_admin.value {
         reader.problems.add(
             &typed.origin,
             "every certificate of that CA would be root on this host".to_owned(),
@@ -267,7 +291,7 @@ fn default_role(reader: &mut Reader<'_>, typed: Option<&Typed<String>>) -> Optio
     role
 }
 
-fn ssh(reader: &mut Reader<'_>, base: &Path) -> Ssh {
+fn ssh(reader: &mut Reader<'_>, base: &Path, roles: &Roles) -> Ssh {
     let socket = reader.path("ssh.sshd_socket", base);
     let user = reader.optional_text("ssh.sshd_user");
     let [trusted_user_ca, revoked_keys] = ["ssh.trusted_user_ca", "ssh.revoked_keys"]
@@ -278,7 +302,7 @@ fn ssh(reader: &mut Reader<'_>, base: &Path) -> Ssh {
         revoked_keys,
         sshd: user.map(|user| Sshd { socket, user: user.value }),
         rsa: reader.truth("ssh.rsa").value,
-        max_role: role(reader, &max_role).unwrap_or(Role::Viewer),
+        max_role: role(reader, &max_role, roles).unwrap_or_else(|| "viewer".to_owned()),
         host_certificate: reader
             .optional_path("ssh.host_certificate", base)
             .map(|typed| typed.value),
@@ -286,16 +310,16 @@ fn ssh(reader: &mut Reader<'_>, base: &Path) -> Ssh {
 }
 
 /// The role of a name, or a complaint.
-fn role(reader: &mut Reader<'_>, typed: &Typed<String>) -> Option<Role> {
-    let role = Role::named(&typed.value);
-    if role.is_none() {
+fn role(reader: &mut Reader<'_>, typed: &Typed<String>, roles: &Roles) -> Option<String> {
+    if roles.named(&typed.value).is_none() {
         reader.problems.add(
             &typed.origin,
             format!("there is no role `{}`", typed.value.escape_debug()),
-            Some("the roles are `viewer`, `operator` and `admin`".to_owned()),
+            Some(format!("the roles are {roles}")),
         );
+        return None;
     }
-    role
+    Some(typed.value.clone())
 }
 
 fn limits(reader: &mut Reader<'_>) -> Limits {

@@ -23,12 +23,12 @@ pub use template::{commented, toml_list, with_hostnames};
 use std::fmt;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use seawall_rules::head::HeadLimits;
 use seawall_rules::network::Networks;
-use seawall_rules::policy::Role;
+use seawall_rules::policy::Roles;
 use seawall_rules::target::ApiVersion;
 
 use crate::cli::Context;
@@ -64,6 +64,8 @@ pub struct Config {
     pub scan: Scan,
     /// The admin socket and the metrics listener.
     pub admin: Admin,
+    /// The roles there are: those that ship with Seawall, and those of the files.
+    pub roles: Arc<Roles>,
     /// Where all this was read, to read it again.
     pub source: Source,
 }
@@ -253,7 +255,7 @@ pub struct OutsideTls {
     /// CRLs of that CA; expired ones refuse everybody.
     pub crl: Option<PathBuf>,
     /// `--default-role`: role of certificates that match no identity.
-    pub default_role: Option<Role>,
+    pub default_role: Option<String>,
 }
 
 /// Ways in over SSH.
@@ -266,7 +268,7 @@ pub struct Ssh {
     /// A KRL or a list of public keys.
     pub revoked_keys: Option<PathBuf>,
     /// The most that anybody is over SSH.
-    pub max_role: Role,
+    pub max_role: String,
     /// A certificate of the host key, in OpenSSH's format.
     pub host_certificate: Option<PathBuf>,
     /// The way in through the host's own sshd, where there is one.

@@ -19,12 +19,12 @@ pub(crate) enum Origin {
 }
 
 /// The complaints so far.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Problems {
     found: Vec<Problem>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Problem {
     origin: Origin,
     message: String,

@@ -199,7 +199,12 @@ impl Desk for Gate {
 
 fn doors(material: &Material, identities: Vec<Identity>) -> Doors {
     let tls = config::Tls { allow_tls12: false, hostnames: vec![], outside: None };
-    Doors::build(material, &tls, Arc::new(Identities::new(identities, None))).unwrap()
+    Doors::build(
+        material,
+        &tls,
+        Arc::new(Identities::new(identities, None, &seawall_rules::policy::Roles::built_in())),
+    )
+    .unwrap()
 }
 
 fn new_key() -> Key {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use seawall_rules::head::{HeadLimits, parse};
 use seawall_rules::operation::recognize;
-use seawall_rules::policy::{Permissions, Role, judge};
+use seawall_rules::policy::{ADMIN, Permissions, Roles, judge};
 use seawall_rules::target::{self, ApiVersion};
 use seawall_rules::verdict::Verdict;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -43,7 +43,7 @@ impl Rig {
         };
         let authority = Authority {
             subject,
-            permissions: Arc::new(Permissions::compile(&[Role::Admin])),
+            permissions: Arc::new(Permissions::compile(&Roles::built_in(), [ADMIN])),
             ungranted: None,
             not_after: None,
         };
@@ -109,7 +109,7 @@ fn granted(head: &str) -> (Grant, Body) {
     let body = Body::new(head.framing);
     let target = target::parse(&head.target).unwrap();
     let request = recognize(head, target, ApiVersion::new(1, 40)).unwrap();
-    match judge(&Permissions::compile(&[Role::Admin]), request) {
+    match judge(&Permissions::compile(&Roles::built_in(), [ADMIN]), request) {
         Verdict::Allow(grant) => (grant, body),
         Verdict::Deny(denied) => panic!("{}", denied.1),
     }

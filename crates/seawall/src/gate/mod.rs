@@ -196,7 +196,8 @@ impl Gate {
                 recorded => recorded.doing(|| "record the change".to_owned())?,
             }
         }
-        let done = state::execute(&mut self.store(), call, SystemTime::now());
+        let roles = self.snapshot.load().config.roles.clone();
+        let done = state::execute(&mut self.store(), call, &roles, SystemTime::now());
         if let (Some((what, _)), Err(error)) = (&recorded, &done) {
             self.trail.change_refused(what, &error.message);
         }
@@ -289,7 +290,7 @@ mod tests {
         let set_up =
             StateCall::SetUp { host: "gate".to_owned(), hostnames: config.tls.hostnames.clone() };
         let then = SystemTime::now() - ago;
-        state::execute(&mut store, set_up, then).unwrap();
+        state::execute(&mut store, set_up, &config.roles, then).unwrap();
         let snapshot = Snapshot::build_at(&mut store, Arc::new(config.clone()), then).unwrap();
         let trail = Trail::open(&config.audit, &context.state_dir).unwrap();
         (Gate::new(snapshot, store, trail, Vec::new()), dir)

@@ -124,7 +124,8 @@ impl Snapshot {
         now: SystemTime,
     ) -> Result<Self, Error> {
         static GENERATIONS: AtomicU64 = AtomicU64::new(1);
-        let default = config.tls.outside.as_ref().and_then(|outside| outside.default_role);
+        let default =
+            config.tls.outside.as_ref().and_then(|outside| outside.default_role.as_deref());
         let mut known = store.identities(now)?;
         for identity in &mut known {
             identity.ssh_keys.retain(|key| !files.ssh.revokes(&key.key));
@@ -132,9 +133,9 @@ impl Snapshot {
         let material = material(store, &config.tls, files.tls.as_deref(), now)?;
         let expiries = expiries(&material, &known)?;
         let identity_count = known.len();
-        let identities = Identities::new(known, default)
+        let identities = Identities::new(known, default, &config.roles)
             .ended(store.ended_matches()?)
-            .over_ssh_at_most(config.ssh.max_role);
+            .over_ssh_at_most(&config.ssh.max_role);
         let identities = Arc::new(identities);
         let doors = doors(&material, &config.tls, identities.clone())?;
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
@@ -215,7 +216,7 @@ pub fn check(config: &Config, state_dir: &Path) -> Result<(), Error> {
     let files = Files::read(config)?;
     match files.tls {
         Some(material) => {
-            let nobody = Arc::new(Identities::new(Vec::new(), None));
+            let nobody = Arc::new(Identities::new(Vec::new(), None, &config.roles));
             doors(&material, &config.tls, nobody).map(drop)
         }
         None if Store::exists(state_dir) => Ok(()),

@@ -25,7 +25,7 @@ pub(super) struct Seen {
     pub(super) operation: Option<Operation>,
     /// Escaped.
     pub(super) user_agent: String,
-    /// Query keys that are in no table.
+    /// Query keys and fields of the body that are in no table.
     pub(super) unknown: Vec<String>,
 }
 

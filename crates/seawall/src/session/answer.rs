@@ -166,8 +166,8 @@ mod tests {
         let cases = [
             (
                 "viewer",
-                Refusal::forbidden("viewer.not-granted", "may not create a container: no"),
-                "seawall: alice (viewer) may not create a container: no [rule viewer.not-granted, \
+                Refusal::forbidden("role.operations", "may not create a container: no"),
+                "seawall: alice (viewer) may not create a container: no [rule role.operations, \
                  request 7f3a91c2b04e-3]. See: seawall policy explain 7f3a91c2b04e-3",
             ),
             (

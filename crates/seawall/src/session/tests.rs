@@ -40,7 +40,8 @@ impl Rig {
         fs::write(&context.config_file, text).unwrap();
         let config = Arc::new(config::load(&context, &Overrides::default()).unwrap());
         let mut store = Store::create(Lock::take(&context.state_dir).unwrap()).unwrap();
-        let mut call = |call| state::execute(&mut store, call, SystemTime::now()).unwrap();
+        let mut call =
+            |call| state::execute(&mut store, call, &config.roles, SystemTime::now()).unwrap();
         call(StateCall::SetUp { host: "gate".into(), hostnames: vec!["gate".into()] });
         for (name, role) in [("root", "admin"), ("alice", "viewer")] {
             call(StateCall::AddIdentity {
@@ -194,7 +195,7 @@ async fn a_denied_client_reads_why_and_may_go_on() {
         read.contains("{\"message\":\"seawall: alice (viewer) may not create a container"),
         "{read}"
     );
-    assert!(read.contains("[rule viewer.not-granted, request "), "{read}");
+    assert!(read.contains("[rule role.operations, request "), "{read}");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@
 use std::time::{Duration, SystemTime};
 
 use seawall_rules::identity::Name;
-use seawall_rules::policy::Role;
+use seawall_rules::policy::{ADMIN, Roles};
 use seawall_rules::ssh::key::PublicKey as PublicSshKey;
 
 use super::call::{
@@ -19,7 +19,7 @@ use super::{Authority, Error, Identity, IdentityId, Match, Registered, Standing,
 use crate::cli::report;
 use crate::pki::{self, Ca, PublicKey, Reason};
 
-/// Carries out a call at `now`, whole or not at all. The caller has recorded it
+/// Carries out a call at `now`, whole or not at all; `roles` are those there are. The caller has recorded it
 /// ([`StateCall::recorded`]).
 ///
 /// # Errors
@@ -28,6 +28,7 @@ use crate::pki::{self, Ca, PublicKey, Reason};
 pub fn execute(
     store: &mut Store,
     call: StateCall,
+    roles: &Roles,
     now: SystemTime,
 ) -> Result<Reply, report::Error> {
     match call {
@@ -41,11 +42,16 @@ pub fn execute(
             store.forget_ca_key(&ca.fingerprint)?;
             Ok(Reply::Done)
         }
-        call => store.atomically(|store| change(store, call, now)),
+        call => store.atomically(|store| change(store, call, roles, now)),
     }
 }
 
-fn change(store: &mut Store, call: StateCall, now: SystemTime) -> Result<Reply, report::Error> {
+fn change(
+    store: &mut Store,
+    call: StateCall,
+    known_roles: &Roles,
+    now: SystemTime,
+) -> Result<Reply, report::Error> {
     Ok(match call {
         StateCall::AcceptClock => {
             store.accept_clock(now)?;
@@ -61,7 +67,7 @@ fn change(store: &mut Store, call: StateCall, now: SystemTime) -> Result<Reply, 
                 id: IdentityId(String::new()),
                 name,
                 kind,
-                roles: checked_roles(roles)?,
+                roles: checked_roles(roles, known_roles)?,
                 from,
                 ttl: checked_ttl(ttl)?,
                 created: now,
@@ -143,8 +149,8 @@ fn change(store: &mut Store, call: StateCall, now: SystemTime) -> Result<Reply, 
         StateCall::SetIdentity { name, kind, roles, ttl, from, matches, ssh, force } => {
             let mut identity = live(store, &name)?;
             if let Some(roles) = roles {
-                let roles = checked_roles(roles)?;
-                if !roles.iter().any(|role| role == Role::Admin.as_str()) {
+                let roles = checked_roles(roles, known_roles)?;
+                if !roles.iter().any(|role| role == ADMIN) {
                     check_last_admin(store, &identity, force, now)?;
                 }
                 identity.roles = roles;
@@ -391,18 +397,17 @@ fn unknown(store: &Store, wanted: &str) -> Result<report::Error, Error> {
     })
 }
 
-fn checked_roles(mut roles: Vec<String>) -> Result<Vec<String>, report::Error> {
+fn checked_roles(mut roles: Vec<String>, all: &Roles) -> Result<Vec<String>, report::Error> {
     if roles.is_empty() {
         return Err(report::Error::usage("an identity without a role could do nothing")
-            .hint(format!("give it one with `--role`: {}", ROLES.map(Role::as_str).join(", "))));
+            .hint(format!("give it one with `--role`: {all}")));
     }
     for role in &roles {
-        if Role::named(role).is_none() {
-            let known = ROLES.map(Role::as_str);
+        if all.named(role).is_none() {
             let message = format!("there is no role `{}`", role.escape_debug());
-            let hint = match nearest(role, known) {
+            let hint = match nearest(role, all.all().map(|role| role.name())) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the roles are {}", known.join(", ")),
+                None => format!("the roles are {all}"),
             };
             return Err(report::Error::usage(message).hint(hint));
         }
@@ -498,7 +503,7 @@ fn check_last_admin(
     now: SystemTime,
 ) -> Result<(), report::Error> {
     let admin = |identity: &Identity| {
-        identity.revoked.is_none() && identity.roles.iter().any(|role| role == Role::Admin.as_str())
+        identity.revoked.is_none() && identity.roles.iter().any(|role| role == ADMIN)
     };
     if force == Force::Yes || !admin(identity) {
         return Ok(());
@@ -536,7 +541,6 @@ fn shortened<'a>(names: impl Iterator<Item = &'a str>) -> String {
     if rest == 0 { shown } else { format!("{shown} and {rest} more") }
 }
 
-const ROLES: [Role; 3] = [Role::Admin, Role::Operator, Role::Viewer];
 const SHOWN: usize = 5;
 const MAX_INVITATION: Duration = Duration::from_secs(7 * 24 * 3600);
 

@@ -25,14 +25,14 @@ fn a_viewer_that_runs_a_container_reads_one_clear_sentence() {
             .map(|(_, sentence)| sentence)
             .unwrap_or_else(|| panic!("{said}"));
         assert!(sentence.starts_with("seawall: the-viewer (viewer) may not "), "{said}");
-        assert!(sentence.contains("[rule viewer.not-granted, request "), "{said}");
+        assert!(sentence.contains("[rule role.operations, request "), "{said}");
         // The id in the sentence leads to the rest.
         let (_, rest) = sentence.split_once("request ").unwrap();
         let (id, _) = rest.split_once(']').unwrap();
         assert!(sentence.contains(&format!("seawall policy explain {id}")), "{said}");
         let explained = gate.run(["policy", "explain", id]).ok();
         assert!(explained.contains("the-viewer"), "{explained}");
-        assert!(explained.contains("viewer.not-granted"), "{explained}");
+        assert!(explained.contains("role.operations"), "{explained}");
     }
     Side::Engine.docker().run(["inspect", "denied"]).fails();
 }
@@ -111,7 +111,7 @@ fn allowed_and_refused_both_stand_in_the_audit_trail() {
     };
     assert_eq!(decision("ContainerList")["allowed"], true);
     assert_eq!(decision("VolumeCreate")["allowed"], false);
-    assert_eq!(decision("VolumeCreate")["rule"], "viewer.not-granted");
+    assert_eq!(decision("VolumeCreate")["rule"], "role.operations");
     let id = decision("ContainerList")["id"].as_str().unwrap();
     let outcome = records.iter().find(|r| r["kind"] == "outcome" && r["id"] == id);
     assert_eq!(outcome.unwrap()["status"], 200, "{shown}");

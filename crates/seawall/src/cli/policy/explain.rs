@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use seawall_rules::facts::term_of;
 use seawall_rules::identity::Name;
 use seawall_rules::operation::Operation;
-use seawall_rules::policy::Role;
+use seawall_rules::policy::{ADMIN, Roles};
 use serde::Serialize;
 
 use crate::audit::read::{self, Body, DecisionRecord, Found, OutcomeRecord};
@@ -26,10 +27,11 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
-    let dir = config::load_for_command(context)?.audit.dir;
+    let config = config::load_for_command(context)?;
+    let dir = config.audit.dir;
     let found = read::find(&dir, &args.id)
         .doing(|| format!("read the audit trail in {}", dir.display()))?;
-    let explanation = Explanation::of(found, &args.id)?;
+    let explanation = Explanation::of(found, &args.id, &config.roles)?;
     report::print(if args.json { explanation.json() } else { explanation.to_text() })
 }
 
@@ -41,8 +43,8 @@ struct Explanation {
     decision: DecisionRecord,
     outcome: Option<OutcomeRecord>,
     /// The roles that grant the operation, the least first.
-    granted_by: Vec<&'static str>,
-    /// The command that lets this identity do it, where a role would.
+    granted_by: Vec<String>,
+    /// What lets this identity do it, where a role would.
     grant: Option<String>,
     #[serde(skip)]
     remedy: Remedy,
@@ -61,10 +63,14 @@ enum Remedy {
     Identity,
     /// One of these roles.
     Role,
+    /// `admin` alone: no role can be given it.
+    Admin,
+    /// A role that lists it under this key.
+    Term(String),
 }
 
 impl Explanation {
-    fn of(found: Found, id: &str) -> Result<Self, Error> {
+    fn of(found: Found, id: &str, roles: &Roles) -> Result<Self, Error> {
         let shown = id.escape_debug();
         let request = match found {
             Found::One(request) => *request,
@@ -90,25 +96,34 @@ impl Explanation {
             Some(Body::Outcome(outcome)) => Some(outcome),
             _ => None,
         };
-        Ok(Self::new(time, decision, outcome))
+        Ok(Self::new(time, decision, outcome, roles))
     }
 
-    fn new(time: String, decision: DecisionRecord, outcome: Option<OutcomeRecord>) -> Self {
+    fn new(
+        time: String,
+        decision: DecisionRecord,
+        outcome: Option<OutcomeRecord>,
+        roles: &Roles,
+    ) -> Self {
         let operation = decision.operation.as_deref().and_then(Operation::named);
         let remedy = Remedy::of(&decision);
-        let granting = match (operation, decision.rule.as_str()) {
-            (_, "query.unknown") => vec![Role::Admin],
-            (Some(operation), _) => Role::granting(operation),
-            (None, _) => Vec::new(),
+        let granted_by: Vec<String> = match (operation, decision.rule.as_str()) {
+            (Some(operation), rule) if decision.allowed || rule == OPERATIONS => {
+                roles.granting(operation).map(|role| role.name().to_owned()).collect()
+            }
+            (Some(_), _) if matches!(remedy, Remedy::Admin | Remedy::Term(_)) => {
+                vec![ADMIN.to_owned()]
+            }
+            _ => Vec::new(),
         };
         // What is no name is an outside certificate without an identity.
-        let grant = match (&remedy, granting.first(), Name::parse(&decision.identity)) {
+        let grant = match (&remedy, granted_by.first(), Name::parse(&decision.identity)) {
             (Remedy::Role, Some(role), Ok(name)) => {
                 Some(format!("seawall identity set {name} --role {role}"))
             }
+            (Remedy::Term(term), ..) => Some(format!("`{term} = [...]` in a role of its own")),
             _ => None,
         };
-        let granted_by = granting.into_iter().map(Role::as_str).collect();
         Self { time, decision, outcome, granted_by, grant, remedy }
     }
 
@@ -155,7 +170,9 @@ impl Explanation {
             Remedy::Identity => {
                 line("granted by", "no role: it is who asked that is refused, not what");
             }
-            Remedy::Role => line("granted by", &self.granted_by.join(", ")),
+            Remedy::Admin | Remedy::Role | Remedy::Term(_) => {
+                line("granted by", &self.granted_by.join(", "));
+            }
         }
         if let Some(grant) = &self.grant {
             line("to grant it", grant);
@@ -169,13 +186,19 @@ impl Remedy {
         match decision.rule.as_str() {
             _ if decision.allowed => Self::Passed,
             "everyone.closed" => Self::Closed,
-            "query.unknown" => Self::Role,
-            rule if rule.ends_with(".not-granted") => Self::Role,
+            OPERATIONS => Self::Role,
+            "body.unknown" | "query.unknown" => Self::Admin,
+            rule if rule.starts_with("escape.") || rule.starts_with("role.") => {
+                term_of(rule).map_or(Self::Admin, |term| Self::Term(term.to_owned()))
+            }
             rule if rule.starts_with("identity.") => Self::Identity,
             _ => Self::Request,
         }
     }
 }
+
+/// The rule that refuses an operation which no role of the identity has.
+const OPERATIONS: &str = "role.operations";
 
 fn outcome(outcome: &OutcomeRecord) -> String {
     let status = match outcome.status {
@@ -207,7 +230,7 @@ mod tests {
             target: "/v1.41/containers/web/stop?t=5".to_owned(),
             operation: Some("ContainerStop".to_owned()),
             allowed: false,
-            rule: "viewer.not-granted".to_owned(),
+            rule: "role.operations".to_owned(),
             reason: Some(
                 "may not stop a container (ContainerStop): role viewer does not grant it; \
                  operator or admin would"
@@ -226,7 +249,8 @@ mod tests {
             sent: Some(210),
             took_us: Some(312),
         };
-        Explanation::new("2026-11-24T10:26:56.000000Z".to_owned(), decision, Some(outcome))
+        let time = "2026-11-24T10:26:56.000000Z".to_owned();
+        Explanation::new(time, decision, Some(outcome), &Roles::built_in())
     }
 
     #[test]
@@ -237,7 +261,7 @@ mod tests {
         who         alice (viewer), by cert:1d2e, from 10.0.0.5:4711
         asked       POST /v1.41/containers/web/stop?t=5
         that is     ContainerStop, to stop a container
-        decision    refused by rule viewer.not-granted
+        decision    refused by rule role.operations
         reason      may not stop a container (ContainerStop): role viewer does not grant it; operator or admin would
         outcome     status 403, complete after 312.0µs
         granted by  operator, admin
@@ -248,10 +272,13 @@ mod tests {
     #[test]
     fn what_a_role_cannot_mend_is_said_to_be_so() {
         for (rule, identity, remedy, grant) in [
-            ("viewer.not-granted", "alice", Remedy::Role, true),
-            ("none.not-granted", "alice", Remedy::Role, true),
-            ("viewer.not-granted", "CA/CN=alice", Remedy::Role, false),
-            ("query.unknown", "alice", Remedy::Role, true),
+            ("role.operations", "alice", Remedy::Role, true),
+            ("role.operations", "alice", Remedy::Role, true),
+            ("role.operations", "CA/CN=alice", Remedy::Role, false),
+            ("query.unknown", "alice", Remedy::Admin, false),
+            ("escape.privileged", "alice", Remedy::Admin, false),
+            ("escape.bind", "alice", Remedy::Term("binds".to_owned()), true),
+            ("role.images", "alice", Remedy::Term("images".to_owned()), true),
             ("query.repeated", "alice", Remedy::Request, false),
             ("head.framing", "alice", Remedy::Request, false),
             ("identity.ended", "alice", Remedy::Identity, false),
@@ -271,19 +298,19 @@ mod tests {
         let explained = explain(|decision| {
             decision.allowed = true;
             decision.reason = None;
-            decision.rule = "operator.lifecycle".to_owned();
+            decision.rule = "operator.operations".to_owned();
         });
         let text = explained.to_text();
-        assert!(text.contains("allowed by rule operator.lifecycle"), "{text}");
+        assert!(text.contains("allowed by rule operator.operations"), "{text}");
         assert!(!text.contains("grant"), "{text}");
     }
 
     #[test]
     fn an_id_that_is_not_there_or_not_unique_is_an_error_with_a_way_on() {
-        let error = Explanation::of(Found::None, "7f").map(|_| ()).unwrap_err();
+        let error = Explanation::of(Found::None, "7f", &Roles::built_in()).map(|_| ()).unwrap_err();
         assert_eq!(error.message, "the audit trail has no request `7f`");
         let several = Found::Several(vec!["7f-1".to_owned(), "7f-2".to_owned()]);
-        let error = Explanation::of(several, "7f").map(|_| ()).unwrap_err();
+        let error = Explanation::of(several, "7f", &Roles::built_in()).map(|_| ()).unwrap_err();
         assert_eq!(error.hints, ["give one of 7f-1, 7f-2"]);
     }
 }

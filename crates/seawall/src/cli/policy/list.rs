@@ -1,13 +1,19 @@
 //! `seawall policy list`.
 
-use seawall_rules::policy::Role;
+use std::sync::Arc;
+
+use seawall_rules::operation::Operation;
+use seawall_rules::policy::{Permissions, Role, Roles, Standing};
 use serde::Serialize;
 
 use crate::cli::Context;
 use crate::cli::report::{self, Error};
 use crate::cli::table::table;
+use crate::config;
 
 /// List the roles, or everything one role may do
+///
+/// The roles are those that ship with Seawall and those of the configuration.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  seawall policy list\n  seawall policy list viewer --json")]
 pub(super) struct Args {
@@ -18,55 +24,75 @@ pub(super) struct Args {
     json: bool,
 }
 
-pub(super) fn run(_: &Context, args: Args) -> Result<(), Error> {
-    let role = args.role.as_deref().map(named).transpose()?;
-    let roles = role.as_ref().map_or(Role::ALL, std::slice::from_ref);
-    report::print(match (args.json, role) {
-        (true, _) => json(roles),
-        (false, None) => overview(),
-        (false, Some(role)) => in_full(role),
+pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
+    let roles = config::load_for_command(context)?.roles;
+    let one = args.role.as_deref().map(|name| named(&roles, name)).transpose()?;
+    report::print(match (args.json, one) {
+        (true, Some(role)) => json(&roles, &[role]),
+        (true, None) => json(&roles, &roles.all().cloned().collect::<Vec<_>>()),
+        (false, None) => overview(&roles),
+        (false, Some(role)) => in_full(&roles, &role),
     })
 }
 
-fn named(name: &str) -> Result<Role, Error> {
-    Role::named(name).ok_or_else(|| {
-        let names: Vec<_> = Role::ALL.iter().map(|role| role.as_str()).collect();
+fn named(roles: &Roles, name: &str) -> Result<Arc<Role>, Error> {
+    roles.named(name).cloned().ok_or_else(|| {
         Error::usage(format!("there is no role `{}`", name.escape_debug()))
-            .hint(format!("the roles are {}", names.join(", ")))
+            .hint(format!("the roles are {roles}"))
     })
 }
 
-fn overview() -> String {
-    let rows: Vec<_> = Role::ALL
+/// What the role grants, each operation with the id of its rule; in the table's order.
+fn operations(roles: &Arc<Roles>, role: &Role) -> Vec<(Operation, Arc<str>)> {
+    let permissions = Permissions::compile(roles, [role.name()]);
+    Operation::ALL
         .iter()
+        .filter_map(|&operation| Some((operation, permissions.rule(operation)?.clone())))
+        .collect()
+}
+
+fn overview(roles: &Arc<Roles>) -> String {
+    let rows: Vec<_> = roles
+        .all()
         .map(|role| {
-            [role.to_string(), role.operations().len().to_string(), role.summary().to_owned()]
+            let count = operations(roles, role).len();
+            [role.name().to_owned(), count.to_string(), role.summary().to_owned()]
         })
         .collect();
     table(["ROLE", "OPERATIONS", "MAY"], &rows)
 }
 
-fn in_full(role: Role) -> String {
-    let rows: Vec<_> = role
-        .operations()
+fn in_full(roles: &Arc<Roles>, role: &Role) -> String {
+    let rows: Vec<_> = operations(roles, role)
         .into_iter()
         .map(|(operation, rule)| {
             let route = operation.route();
             [
                 operation.as_str().to_owned(),
                 format!("{} {}", route.method, route.template),
-                rule.to_owned(),
+                rule.to_string(),
                 route.phrase.to_owned(),
             ]
         })
         .collect();
-    table(["OPERATION", "REQUEST", "RULE", "MAY"], &rows)
+    let operations = table(["OPERATION", "REQUEST", "RULE", "MAY"], &rows);
+    let terms: Vec<_> = role
+        .terms()
+        .written()
+        .into_iter()
+        .map(|(key, value)| format!("{key} = {value}\n"))
+        .collect();
+    if terms.is_empty() { operations } else { format!("{operations}\n{}", terms.concat()) }
 }
 
 #[derive(Serialize)]
-struct RoleEntry {
-    role: &'static str,
-    summary: &'static str,
+struct RoleEntry<'a> {
+    role: &'a str,
+    summary: &'a str,
+    /// Whether it ships with Seawall.
+    built_in: bool,
+    /// What may be asked for, by the keys of the language, each as TOML.
+    terms: serde_json::Map<String, serde_json::Value>,
     operations: Vec<OperationEntry>,
 }
 
@@ -76,17 +102,23 @@ struct OperationEntry {
     method: &'static str,
     path: &'static str,
     class: &'static str,
-    rule: &'static str,
+    rule: String,
 }
 
-fn json(roles: &[Role]) -> String {
-    let entries: Vec<_> = roles
+fn json(roles: &Arc<Roles>, shown: &[Arc<Role>]) -> String {
+    let entries: Vec<_> = shown
         .iter()
         .map(|role| RoleEntry {
-            role: role.as_str(),
+            role: role.name(),
             summary: role.summary(),
-            operations: role
-                .operations()
+            built_in: role.standing() != Standing::Configured,
+            terms: role
+                .terms()
+                .written()
+                .into_iter()
+                .map(|(key, value)| (key.to_owned(), value.into()))
+                .collect(),
+            operations: operations(roles, role)
                 .into_iter()
                 .map(|(operation, rule)| {
                     let route = operation.route();
@@ -95,7 +127,7 @@ fn json(roles: &[Role]) -> String {
                         method: route.method.as_str(),
                         path: route.template,
                         class: route.class.as_str(),
-                        rule,
+                        rule: rule.to_string(),
                     }
                 })
                 .collect(),
@@ -111,45 +143,51 @@ mod tests {
 
     #[test]
     fn the_overview_says_what_each_role_is_for() {
-        insta::assert_snapshot!(overview(), @"
-        ROLE      OPERATIONS  MAY
-        viewer    10          lists, events, version, information and disk usage; no inspects
-        operator  19          what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait
-        admin     113         everything, recorded; unknown query keys pass
+        insta::assert_snapshot!(overview(&Roles::built_in()), @"
+        ROLE       OPERATIONS  MAY
+        viewer     10          lists, events, version, information and disk usage; no inspects
+        read-only  21          what viewer may, and inspects, logs and statistics; it sees what is in the environment of a container, but takes no file out of one
+        operator   19          what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait
+        developer  12          what viewer may, and pulls images and creates containers that have nothing of the host; not yet what touches existing ones
+        admin      113         everything, recorded; unknown fields and query keys pass
         ");
     }
 
     #[test]
     fn a_role_is_listed_with_every_operation_and_its_rule() {
-        insta::assert_snapshot!(in_full(Role::Operator), @"
-        OPERATION         REQUEST                        RULE                MAY
-        ContainerList     GET /containers/json           viewer.list         list containers
-        ContainerKill     POST /containers/{id}/kill     operator.lifecycle  kill a container
-        ContainerLogs     GET /containers/{id}/logs      operator.observe    read a container's logs
-        ContainerPause    POST /containers/{id}/pause    operator.lifecycle  pause a container
-        ContainerRestart  POST /containers/{id}/restart  operator.lifecycle  restart a container
-        ContainerStart    POST /containers/{id}/start    operator.lifecycle  start a container
-        ContainerStats    GET /containers/{id}/stats     operator.observe    read a container's statistics
-        ContainerStop     POST /containers/{id}/stop     operator.lifecycle  stop a container
-        ContainerUnpause  POST /containers/{id}/unpause  operator.lifecycle  unpause a container
-        ContainerWait     POST /containers/{id}/wait     operator.observe    wait for a container
-        ImageList         GET /images/json               viewer.list         list images
-        VolumeList        GET /volumes                   viewer.list         list volumes
-        NetworkList       GET /networks                  viewer.list         list networks
-        SystemPing        GET /_ping                     everyone.ping       ping the engine
-        SystemPingHead    HEAD /_ping                    everyone.ping       ping the engine
-        SystemEvents      GET /events                    viewer.system       watch events
-        SystemInfo        GET /info                      viewer.system       read the engine's information
-        SystemDataUsage   GET /system/df                 viewer.system       read the engine's disk usage
-        SystemVersion     GET /version                   viewer.system       read the engine's version
+        insta::assert_snapshot!(in_full(&Roles::built_in(), Roles::built_in().named("operator").unwrap()), @"
+        OPERATION         REQUEST                        RULE                 MAY
+        ContainerList     GET /containers/json           viewer.operations    list containers
+        ContainerKill     POST /containers/{id}/kill     operator.operations  kill a container
+        ContainerLogs     GET /containers/{id}/logs      operator.operations  read a container's logs
+        ContainerPause    POST /containers/{id}/pause    operator.operations  pause a container
+        ContainerRestart  POST /containers/{id}/restart  operator.operations  restart a container
+        ContainerStart    POST /containers/{id}/start    operator.operations  start a container
+        ContainerStats    GET /containers/{id}/stats     operator.operations  read a container's statistics
+        ContainerStop     POST /containers/{id}/stop     operator.operations  stop a container
+        ContainerUnpause  POST /containers/{id}/unpause  operator.operations  unpause a container
+        ContainerWait     POST /containers/{id}/wait     operator.operations  wait for a container
+        ImageList         GET /images/json               viewer.operations    list images
+        VolumeList        GET /volumes                   viewer.operations    list volumes
+        NetworkList       GET /networks                  viewer.operations    list networks
+        SystemPing        GET /_ping                     everyone.ping        ping the engine
+        SystemPingHead    HEAD /_ping                    everyone.ping        ping the engine
+        SystemEvents      GET /events                    viewer.operations    watch events
+        SystemInfo        GET /info                      viewer.operations    read the engine's information
+        SystemDataUsage   GET /system/df                 viewer.operations    read the engine's disk usage
+        SystemVersion     GET /version                   viewer.operations    read the engine's version
         ");
     }
 
     #[test]
     fn json_has_every_role_and_the_rule_of_each_operation() {
-        let all: serde_json::Value = serde_json::from_str(&json(Role::ALL)).unwrap();
+        let all: serde_json::Value = {
+            let roles = Roles::built_in();
+            let every: Vec<_> = roles.all().cloned().collect();
+            serde_json::from_str(&json(&roles, &every)).unwrap()
+        };
         let roles: Vec<_> = all.as_array().unwrap().iter().map(|entry| &entry["role"]).collect();
-        assert_eq!(roles, ["viewer", "operator", "admin"]);
+        assert_eq!(roles, ["viewer", "read-only", "operator", "developer", "admin"]);
         let ping = &all[0]["operations"]
             .as_array()
             .unwrap()
@@ -162,10 +200,10 @@ mod tests {
 
     #[test]
     fn an_unknown_role_is_a_usage_error_that_names_the_known_ones() {
-        let error = named("viewr").unwrap_err();
+        let error = named(&Roles::built_in(), "viewr").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "error: there is no role `viewr`\nhint: the roles are viewer, operator, admin"
+            "error: there is no role `viewr`\nhint: the roles are viewer, read-only, operator, developer and admin"
         );
         assert_eq!(error.exit_code(), 2);
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use seawall_rules::operation::{BodyKind, Operation, Route, UpgradeKind};
-use seawall_rules::policy::Role;
+use seawall_rules::policy::Roles;
 
 use crate::cli::reference::assert_matches_checked_in;
 
@@ -22,8 +22,8 @@ fn page() -> String {
         `{id}` is one segment of the path, `{name...}` one or more, `**` anything.\n\n\
         ## Roles\n\n",
     );
-    for role in Role::ALL {
-        writeln!(page, "- `{role}`: {}", role.summary()).expect("a String");
+    for role in Roles::built_in().all() {
+        writeln!(page, "- `{}`: {}", role.name(), role.summary()).expect("a String");
     }
     page += "\nEvery authenticated client may ping.\n";
     let mut resource = "";
@@ -107,8 +107,9 @@ fn roles(operation: Operation) -> String {
     if matches!(operation, Operation::SystemPing | Operation::SystemPingHead) {
         return "everyone".to_owned();
     }
-    match Role::granting(operation).as_slice() {
+    let roles = Roles::built_in();
+    match roles.granting(operation).map(|role| role.name()).collect::<Vec<_>>().as_slice() {
         [] => "none".to_owned(),
-        roles => roles.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", "),
+        names => names.join(", "),
     }
 }

@@ -82,9 +82,9 @@ fn what_dockerd_serves_with_verification_is_served() {
         --tlsverify --tlscacert=D/ca.pem --tlscert=D/server-cert.pem --tlskey=D/key.pem -H :2376
           tcp://127.0.0.1:2376 unix:///var/run/docker.sock Some("D/ca.pem D/server-cert.pem D/key.pem None")
         --tlsverify --crl D/crl.pem --default-role viewer --upstream unix:///run/e.sock
-          tcp://[::]:2376 unix:///run/e.sock Some("D/ca.pem D/cert.pem D/key.pem D/crl.pem Some(Viewer)")
+          tcp://[::]:2376 unix:///run/e.sock Some("D/ca.pem D/cert.pem D/key.pem D/crl.pem Some(\"viewer\")")
         --tlsverify --default-role admin --unsafe-default-admin --host 127.0.0.1:1
-          tcp://127.0.0.1:1 unix:///var/run/docker.sock Some("D/ca.pem D/cert.pem D/key.pem Some(Admin)")
+          tcp://127.0.0.1:1 unix:///var/run/docker.sock Some("D/ca.pem D/cert.pem D/key.pem Some(\"admin\")")
         "#);
 }
 

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use nix::unistd::{Uid, User};
 use seawall_rules::identity::Name;
-use seawall_rules::policy::Role;
+use seawall_rules::policy::ADMIN;
 
 use super::host::Host;
 use crate::admin::client::state_call;
@@ -120,15 +120,14 @@ fn new_key() -> Result<String, Error> {
 }
 
 fn is_admin(identity: &Identity) -> bool {
-    let admin = |role: &String| Role::named(role) == Some(Role::Admin);
-    identity.revoked.is_none() && identity.roles.iter().any(admin)
+    identity.revoked.is_none() && identity.roles.iter().any(|role| role == ADMIN)
 }
 
 fn add(name: Name, request: String) -> StateCall {
     StateCall::AddIdentity {
         name,
         kind: Kind::Person,
-        roles: vec![Role::Admin.as_str().to_owned()],
+        roles: vec![ADMIN.to_owned()],
         ttl: None,
         from: Vec::new(),
         matches: Vec::new(),

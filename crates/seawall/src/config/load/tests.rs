@@ -79,7 +79,7 @@ fn an_empty_file_is_every_default() {
                 rsa: false,
                 trusted_user_ca: None,
                 revoked_keys: None,
-                max_role: Operator,
+                max_role: "operator",
                 host_certificate: None,
                 sshd: None,
             },
@@ -125,6 +125,7 @@ fn an_empty_file_is_every_default() {
                 socket: "/var/lib/seawall/admin.sock",
                 metrics: None,
             },
+            roles: Roles(viewer, read-only, operator, developer and admin),
             source: Source {
                 context: Context {
                     config_file: "/etc/seawall/seawall.toml",
@@ -312,7 +313,7 @@ fn every_key_is_read() {
                             "/etc/seawall/crl.pem",
                         ),
                         default_role: Some(
-                            Admin,
+                            "admin",
                         ),
                     },
                 ),
@@ -325,7 +326,7 @@ fn every_key_is_read() {
                 revoked_keys: Some(
                     "/etc/seawall/krl",
                 ),
-                max_role: Viewer,
+                max_role: "viewer",
                 host_certificate: Some(
                     "/etc/seawall/host-cert.pub",
                 ),
@@ -384,6 +385,7 @@ fn every_key_is_read() {
                     127.0.0.1:9323,
                 ),
             },
+            roles: Roles(viewer, read-only, operator, developer and admin),
             source: Source {
                 context: Context {
                     config_file: "/etc/seawall/seawall.toml",
@@ -681,7 +683,7 @@ fn outside_certificates_come_whole_and_admin_by_default_says_unsafe() {
           |
         5 | default_role = "root"
           |                ^^^^^^
-        hint: the roles are `viewer`, `operator` and `admin`
+        hint: the roles are viewer, read-only, operator, developer and admin
         "#);
 }
 

@@ -26,7 +26,7 @@ impl Fixture {
     }
 
     fn call(&mut self, call: StateCall) -> Result<Reply, report::Error> {
-        execute(&mut self.store, call, self.now)
+        execute(&mut self.store, call, &Roles::built_in(), self.now)
     }
 
     #[track_caller]
@@ -180,21 +180,21 @@ fn what_is_wrong_is_said_with_what_to_do() {
     let short = gate.refused(short);
     let junk = gate.refused(StateCall::Issue { name: name("alice"), request: "x".to_owned() });
     let all = [taken, role, far, missing, nobody, short, junk].join("\n");
-    insta::assert_snapshot!(all, @r"
+    insta::assert_snapshot!(all, @r#"
     error: there is an identity `alice`
     hint: `seawall identity set alice` changes it
     hint: `seawall identity issue alice` gives it a new certificate
     error: there is no role `viwer`
     hint: did you mean `viewer`?
     error: there is no role `king`
-    hint: the roles are admin, operator, viewer
+    hint: the roles are viewer, read-only, operator, developer and admin
     error: there is no identity `alise`
     hint: did you mean `alice`?
     error: there is no identity `7f\u{1b}[31m`
     hint: `seawall identity list` shows who there is
     error: certificates live for 5 seconds to 10 years
     error: this is not a PEM certificate request
-    ");
+    "#);
 }
 
 #[test]

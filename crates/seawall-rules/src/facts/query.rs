@@ -1,0 +1,81 @@
+//! What path and query ask for.
+
+use super::escape::{CHECKPOINT, IMPORT};
+use super::{Ask, Fact, ImageName};
+use crate::operation::Operation;
+
+/// What the target of a request asks for.
+pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Vec<Fact> {
+    use Operation::*;
+    let mut asks = Vec::new();
+    let mut ask = |field: &str, ask: Ask| asks.push(Fact { field: field.to_owned(), ask });
+    let param = || params.first().cloned().unwrap_or_default();
+    let image = |name: &str| Ask::Image(ImageName::new(name));
+    match operation {
+        ContainerStart => {
+            if let Some((key, value)) = query.iter().find(|(key, _)| key.starts_with("checkpoint"))
+            {
+                ask(key, Ask::Escape(CHECKPOINT, crate::escape::quoted(value.as_bytes())));
+            }
+        }
+        DistributionInspect | ImageAttestations | ImageGet | ImageHistory | ImageInspect
+        | ImageDelete => ask("name", image(&param())),
+        ImageGetAll => {
+            for name in values(query, "names") {
+                ask("names", image(name));
+            }
+        }
+        ImageSearch => ask("term", image(value(query, "term"))),
+        ImageCreate => {
+            // `repo`, `changes` and `message` are read for an import only.
+            for key in ["fromSrc", "repo", "changes", "message"] {
+                if !value(query, key).is_empty() {
+                    ask(key, Ask::Escape(IMPORT, "set".to_owned()));
+                }
+            }
+            let name = with_tag(value(query, "fromImage"), value(query, "tag"));
+            ask("fromImage", image(&name));
+        }
+        ImageCommit => {
+            let repo = value(query, "repo");
+            if !repo.is_empty() {
+                let name = with_tag(repo, value(query, "tag"));
+                ask("repo", Ask::Tag(ImageName::new(&name)));
+            }
+        }
+        ImagePush => {
+            ask("name", Ask::Tag(ImageName::new(&with_tag(&param(), value(query, "tag")))));
+        }
+        ImageTag => {
+            ask("name", image(&param()));
+            let name = with_tag(value(query, "repo"), value(query, "tag"));
+            ask("repo", Ask::Tag(ImageName::new(&name)));
+        }
+        NetworkConnect | NetworkDelete | NetworkDisconnect | NetworkInspect => {
+            ask("id", Ask::Network(param()));
+        }
+        VolumeDelete | VolumeInspect | VolumeUpdate => ask("name", Ask::Volume(param())),
+        _ => {}
+    }
+    asks
+}
+
+type Query = [(String, String)];
+
+fn values<'a>(query: &'a Query, key: &str) -> impl Iterator<Item = &'a str> {
+    query.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
+}
+
+fn value<'a>(query: &'a Query, key: &str) -> &'a str {
+    values(query, key).next().unwrap_or_default()
+}
+
+/// A tag in a key of its own goes before the one in the name; it may be a digest.
+fn with_tag(name: &str, tag: &str) -> String {
+    let (repository, _) = super::image::split_tag(name.split_once('@').map_or(name, |(n, _)| n));
+    match tag {
+        "" => name.to_owned(),
+        digest if digest.contains(':') => format!("{repository}@{digest}"),
+        tag => format!("{repository}:{tag}"),
+    }
+}

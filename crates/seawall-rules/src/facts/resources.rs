@@ -1,0 +1,118 @@
+//! What a container may take of the host: the fields that `ContainerCreate` has in its
+//! `HostConfig` and `ContainerUpdate` at its top.
+
+use serde_json::Value;
+
+use super::Ask;
+use super::escape::{BLOCK_IO, CGROUP_PARENT, DEVICE_REQUEST, DEVICE_RULE, OOM, REALTIME, ULIMIT};
+use super::schema::{Field, Reader, Schema, Shape, escapes, harmless, judged, schema};
+
+pub(super) const FIELDS: &[Field] = &[
+    escapes("BlkioDeviceReadBps", Shape::List(&THROTTLE), BLOCK_IO),
+    escapes("BlkioDeviceReadIOps", Shape::List(&THROTTLE), BLOCK_IO),
+    escapes("BlkioDeviceWriteBps", Shape::List(&THROTTLE), BLOCK_IO),
+    escapes("BlkioDeviceWriteIOps", Shape::List(&THROTTLE), BLOCK_IO),
+    harmless("BlkioWeight", Shape::Integer),
+    escapes("BlkioWeightDevice", Shape::List(&WEIGHT), BLOCK_IO),
+    escapes("CgroupParent", Shape::Text, CGROUP_PARENT),
+    // Windows, as `CpuPercent` and `IOMaximum*`.
+    harmless("CpuCount", Shape::Integer),
+    harmless("CpuPercent", Shape::Integer),
+    harmless("CpuPeriod", Shape::Integer),
+    harmless("CpuQuota", Shape::Integer),
+    escapes("CpuRealtimePeriod", Shape::Integer, REALTIME),
+    escapes("CpuRealtimeRuntime", Shape::Integer, REALTIME),
+    harmless("CpuShares", Shape::Integer),
+    harmless("CpusetCpus", Shape::Text),
+    harmless("CpusetMems", Shape::Text),
+    escapes("DeviceCgroupRules", Shape::Texts, DEVICE_RULE),
+    escapes("DeviceRequests", Shape::List(&REQUEST), DEVICE_REQUEST),
+    harmless("Devices", Shape::List(&DEVICE)),
+    harmless("DiskQuota", Shape::Integer),
+    harmless("IOMaximumBandwidth", Shape::Integer),
+    harmless("IOMaximumIOps", Shape::Integer),
+    harmless("KernelMemory", Shape::Integer),
+    harmless("KernelMemoryTCP", Shape::Integer),
+    harmless("Memory", Shape::Integer),
+    harmless("MemoryReservation", Shape::Integer),
+    harmless("MemorySwap", Shape::Integer),
+    harmless("MemorySwappiness", Shape::Integer),
+    harmless("NanoCPUs", Shape::Integer),
+    harmless("NanoCpus", Shape::Integer),
+    escapes("OomKillDisable", Shape::Truth, OOM),
+    harmless("PidsLimit", Shape::Integer),
+    // What follows is no resource, but both operations have it.
+    harmless("RestartPolicy", Shape::Object(&RESTART)),
+    harmless("Ulimits", Shape::List(&ULIMITS)),
+];
+
+const THROTTLE: Schema = schema(&[harmless("Path", Shape::Text), harmless("Rate", Shape::Integer)]);
+
+const WEIGHT: Schema = schema(&[harmless("Path", Shape::Text), harmless("Weight", Shape::Integer)]);
+
+const REQUEST: Schema = schema(&[
+    harmless("Capabilities", Shape::Alternatives),
+    harmless("Count", Shape::Integer),
+    harmless("DeviceIDs", Shape::Texts),
+    harmless("Driver", Shape::Text),
+    harmless("Options", Shape::TextMap),
+]);
+
+const DEVICE: Schema = schema(&[
+    harmless("CgroupPermissions", Shape::Text),
+    harmless("PathInContainer", Shape::Text),
+    judged("PathOnHost", Shape::Text, |value, reader| {
+        reader.ask(Ask::Device(value.as_str().unwrap_or_default().to_owned()));
+    }),
+]);
+
+const RESTART: Schema =
+    schema(&[harmless("MaximumRetryCount", Shape::Integer), harmless("Name", Shape::Text)]);
+
+const ULIMITS: Schema = schema(&[
+    harmless("Hard", Shape::Integer),
+    judged("Name", Shape::Text, |value, reader| {
+        let name = value.as_str().unwrap_or_default();
+        if matches!(name, "nice" | "rtprio" | "rttime") {
+            reader.escape(ULIMIT, value);
+        }
+    }),
+    harmless("Soft", Shape::Integer),
+]);
+
+/// What a new container may take: where it says nothing, there is no limit.
+pub(super) fn of_new(value: &Value, reader: &mut Reader) {
+    let [memory, cpus, pids] = limits(value);
+    reader.ask_in("Memory", Ask::Memory(memory));
+    reader.ask_in("NanoCpus", Ask::Cpus(cpus));
+    reader.ask_in("PidsLimit", Ask::Pids(pids));
+}
+
+/// What an existing one may take from now on: where it says nothing, that stays as it is.
+pub(super) fn of_changed(value: &Value, reader: &mut Reader) {
+    let [memory, cpus, pids] = limits(value);
+    let set = |names: &[&str]| {
+        names.iter().any(|name| value.get(name).and_then(Value::as_i64).unwrap_or_default() != 0)
+    };
+    if set(&["Memory"]) {
+        reader.ask_in("Memory", Ask::Memory(memory));
+    }
+    if set(&["NanoCpus", "CpuQuota", "CpuPeriod"]) {
+        reader.ask_in("NanoCpus", Ask::Cpus(cpus));
+    }
+    if set(&["PidsLimit"]) {
+        reader.ask_in("PidsLimit", Ask::Pids(pids));
+    }
+}
+
+/// Memory, billionths of a CPU, processes; `None` is without limit.
+fn limits(value: &Value) -> [Option<u64>; 3] {
+    let number = |name: &str| {
+        let number = value.get(name).and_then(Value::as_i64);
+        number.and_then(|number| u64::try_from(number).ok()).filter(|&number| number > 0)
+    };
+    // The kernel's period where none is given is 100 ms.
+    let of_quota = number("CpuQuota")
+        .map(|quota| quota.saturating_mul(1_000_000_000) / number("CpuPeriod").unwrap_or(100_000));
+    [number("Memory"), number("NanoCpus").or(of_quota), number("PidsLimit")]
+}

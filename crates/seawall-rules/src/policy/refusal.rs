@@ -1,0 +1,98 @@
+//! What is said to whoever may not.
+
+use super::roles::listed;
+use super::{ADMIN, Permissions, Role, Standing};
+use crate::escape::{bounded, quoted};
+use crate::facts::{Ask, Fact};
+use crate::operation::Request;
+use crate::verdict::Refusal;
+
+/// No role of the identity has the operation.
+pub(super) fn not_granted(permissions: &Permissions, request: &Request) -> Refusal {
+    let operation = request.route.operation;
+    let (phrase, id) = (request.route.phrase, operation.as_str());
+    // Roles of the configuration are nobody's business who has none of them.
+    let granting: Vec<&str> = permissions
+        .all
+        .granting(operation)
+        .filter(|role| role.standing() != Standing::Configured)
+        .map(|role| role.name())
+        .collect();
+    if granting.is_empty() {
+        return Refusal::forbidden(
+            "everyone.closed",
+            format!("may not {phrase} ({id}): it is closed to every role"),
+        );
+    }
+    let who = match permissions.roles.as_slice() {
+        [] => "no role is given that grants it".to_owned(),
+        [role] => format!("role {} does not grant it", role.name()),
+        roles => format!("none of the roles {} grants it", named(roles)),
+    };
+    Refusal::forbidden(
+        "role.operations",
+        format!("may not {phrase} ({id}): {who}; {} would", listed(&granting, "or")),
+    )
+}
+
+/// A role has the operation, but not what is asked for with it.
+pub(super) fn not_covered(permissions: &Permissions, request: &Request, fact: &Fact) -> Refusal {
+    let Fact { field, ask } = fact;
+    let field = format!("`{}`", bounded(field.as_bytes(), 96));
+    let why = match ask.term() {
+        None => format!("and only {ADMIN} may"),
+        Some(term) => {
+            let granting: Vec<_> = permissions
+                .roles
+                .iter()
+                .filter(|role| role.grants(request.route.operation))
+                .cloned()
+                .collect();
+            let roles = if granting.len() == 1 { "role" } else { "the roles" };
+            format!("and no `{term}` of {roles} {} covers it", named(&granting))
+        }
+    };
+    let is = match ask {
+        Ask::Cpus(None) | Ask::Memory(None) | Ask::Pids(None) => "is not given, so".to_owned(),
+        ask => format!("is {ask},"),
+    };
+    let why = match ask {
+        Ask::Cpus(None) | Ask::Memory(None) | Ask::Pids(None) => {
+            format!("there is no limit, {why}")
+        }
+        _ => why,
+    };
+    Refusal::forbidden(ask.rule(), format!("may not {}: {field} {is} {why}", ask.phrase()))
+}
+
+/// A query key or a field that is in no table.
+pub(super) fn unknown(request: &Request) -> Refusal {
+    let (phrase, id) = (request.route.phrase, request.route.operation.as_str());
+    if let Some(field) = request.facts.unknown.first().filter(|_| request.unknown.is_empty()) {
+        let field = bounded(field.as_bytes(), 96);
+        return Refusal::forbidden(
+            "body.unknown",
+            format!(
+                "may not {phrase} ({id}) with the unknown field `{field}`: only {ADMIN} may send it"
+            ),
+        );
+    }
+    // INVARIANT: only called when there is one or the other.
+    let key = request.unknown.first().map(String::as_str).unwrap_or_default();
+    let nearest = request
+        .nearest_key(key)
+        .map(|nearest| format!(" (the nearest known one is `{nearest}`)"))
+        .unwrap_or_default();
+    Refusal::forbidden(
+        "query.unknown",
+        format!(
+            "may not {phrase} ({id}) with the unknown query key {}{nearest}: only {ADMIN} may \
+             send it",
+            quoted(key.as_bytes()),
+        ),
+    )
+}
+
+fn named(roles: &[std::sync::Arc<Role>]) -> String {
+    listed(&roles.iter().map(|role| role.name()).collect::<Vec<_>>(), "and")
+}

@@ -1,0 +1,194 @@
+//! One role, ready to judge by.
+
+use std::sync::Arc;
+
+use super::term::{BindTerm, PathTerm, Pattern, PortTerm, covers_device, show_path};
+use crate::facts::{Ask, Fact, Facts};
+use crate::identity::Name;
+use crate::operation::{Class, Operation};
+
+/// A role: operations, and terms over what they ask for. It grants what it lists.
+#[derive(Clone, Debug)]
+pub struct Role {
+    pub(super) name: Name,
+    pub(super) summary: String,
+    /// The role that lists each operation, by [`Operation::index`]: this one, or one it extends.
+    pub(super) operations: Vec<Option<Arc<str>>>,
+    pub(super) terms: Terms,
+    pub(super) standing: Standing,
+    /// What it extends, and what that extends.
+    pub(super) extends: Vec<Name>,
+}
+
+/// How far a role goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Standing {
+    /// Ships with Seawall, and grants what it lists.
+    BuiltIn,
+    /// Of the configuration.
+    Configured,
+    /// `admin`.
+    Unrestricted,
+}
+
+/// What of the things that can be asked for a role grants. An empty list grants none.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    pub(super) binds: Vec<BindTerm>,
+    pub(super) capabilities: Vec<String>,
+    /// Billionths of a CPU; `None` is without limit, and so below.
+    pub(super) cpus: Option<u64>,
+    pub(super) devices: Vec<PathTerm>,
+    pub(super) images: Vec<Pattern>,
+    pub(super) memory: Option<u64>,
+    pub(super) networks: Vec<Pattern>,
+    pub(super) pids: Option<u64>,
+    pub(super) ports: Vec<PortTerm>,
+    pub(super) tags: Vec<Pattern>,
+    pub(super) users: Vec<Pattern>,
+    pub(super) volumes: Vec<Pattern>,
+}
+
+impl Role {
+    /// Its name.
+    pub fn name(&self) -> &str {
+        self.name.as_str()
+    }
+
+    /// What it is for, one clause.
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
+    /// Where it comes from, and whether anything bounds it.
+    pub fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    /// Whether it grants all that another one does, by its own word: it is that one, or extends
+    /// it, or is `admin`.
+    pub fn includes(&self, other: &Self) -> bool {
+        self.standing == Standing::Unrestricted
+            || self.name == other.name
+            || self.extends.contains(&other.name)
+    }
+
+    /// What it lets be asked for.
+    pub fn terms(&self) -> &Terms {
+        &self.terms
+    }
+
+    /// The rule that grants an operation: `ROLE.operations`, by the role that lists it.
+    pub fn rule(&self, operation: Operation) -> Option<Arc<str>> {
+        match self.standing {
+            _ if operation.route().class == Class::Closed => None,
+            Standing::Unrestricted => Some(Arc::from(format!("{}.all", self.name))),
+            Standing::BuiltIn | Standing::Configured => {
+                self.operations.get(operation.index()).cloned().flatten()
+            }
+        }
+    }
+
+    /// Whether it grants an operation.
+    pub fn grants(&self, operation: Operation) -> bool {
+        self.rule(operation).is_some()
+    }
+
+    /// The first fact that it does not cover, with its place among them.
+    pub(super) fn refuses<'a>(&self, facts: &'a Facts) -> Option<(usize, &'a Fact)> {
+        match self.standing {
+            Standing::Unrestricted => None,
+            Standing::BuiltIn | Standing::Configured => {
+                facts.asks.iter().enumerate().find(|(_, fact)| !self.terms.cover(&fact.ask))
+            }
+        }
+    }
+}
+
+impl Terms {
+    /// Whether they grant what is asked for.
+    pub fn cover(&self, ask: &Ask) -> bool {
+        let within = |limit: Option<u64>, asked: Option<u64>| {
+            limit.is_none_or(|limit| asked.is_some_and(|asked| asked <= limit))
+        };
+        match ask {
+            Ask::Bind(path, access) => self.binds.iter().any(|term| term.covers(path, *access)),
+            Ask::Capability(name) => self.capabilities.contains(name),
+            Ask::Cpus(nanos) => within(self.cpus, *nanos),
+            Ask::Device(path) => covers_device(&self.devices, path),
+            Ask::Escape(..) => false,
+            Ask::Image(image) => self.images.iter().any(|term| term.covers_image(image)),
+            Ask::Memory(bytes) => within(self.memory, *bytes),
+            // Nobody can say which name an id has.
+            Ask::Network(name) if could_be_an_id(name) => false,
+            Ask::Network(name) => self.networks.iter().any(|term| term.covers(name)),
+            Ask::Pids(count) => within(self.pids, *count),
+            Ask::Port(port) => self.ports.iter().any(|term| term.covers(port)),
+            Ask::Tag(image) => {
+                image.canonical().is_some() && self.tags.iter().any(|term| term.covers_image(image))
+            }
+            Ask::User(user) => self.users.iter().any(|term| term.covers(user)),
+            Ask::Volume(name) => self.volumes.iter().any(|term| term.covers(name)),
+        }
+    }
+
+    /// As they are written: key and TOML value, in the order of the keys.
+    pub fn written(&self) -> Vec<(&'static str, String)> {
+        fn list<T>(terms: &[T], show: impl Fn(&T) -> String) -> Option<String> {
+            let texts: Vec<_> = terms.iter().map(|term| format!("{:?}", show(term))).collect();
+            (!texts.is_empty()).then(|| format!("[{}]", texts.join(", ")))
+        }
+        let patterns = |terms: &[Pattern]| list(terms, |term| term.as_str().to_owned());
+        [
+            ("images", patterns(&self.images)),
+            ("tags", patterns(&self.tags)),
+            ("binds", list(&self.binds, BindTerm::show)),
+            ("volumes", patterns(&self.volumes)),
+            ("networks", patterns(&self.networks)),
+            ("ports", list(&self.ports, PortTerm::show)),
+            ("users", patterns(&self.users)),
+            ("capabilities", list(&self.capabilities, String::clone)),
+            ("devices", list(&self.devices, show_path)),
+            ("memory", self.memory.map(|bytes| bytes.to_string())),
+            ("cpus", self.cpus.map(|nanos| format!("{}.{:09}", nanos / NANOS, nanos % NANOS))),
+            ("pids", self.pids.map(|count| count.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key, value?)))
+        .collect()
+    }
+
+    /// Adds what another role grants.
+    pub(super) fn add(&mut self, other: &Self) {
+        let Self {
+            binds,
+            capabilities,
+            cpus: _,
+            devices,
+            images,
+            memory: _,
+            networks,
+            pids: _,
+            ports,
+            tags,
+            users,
+            volumes,
+        } = other;
+        self.binds.extend_from_slice(binds);
+        self.capabilities.extend_from_slice(capabilities);
+        self.devices.extend_from_slice(devices);
+        self.images.extend_from_slice(images);
+        self.networks.extend_from_slice(networks);
+        self.ports.extend_from_slice(ports);
+        self.tags.extend_from_slice(tags);
+        self.users.extend_from_slice(users);
+        self.volumes.extend_from_slice(volumes);
+    }
+}
+
+const NANOS: u64 = 1_000_000_000;
+
+/// The engine takes the beginning of an id for the whole.
+fn could_be_an_id(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
