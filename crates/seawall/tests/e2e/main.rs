@@ -10,6 +10,7 @@ mod certificates;
 mod containers;
 mod day_two;
 mod entering;
+mod escalation;
 mod firewall;
 mod images;
 mod limits;
