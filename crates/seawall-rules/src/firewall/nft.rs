@@ -5,10 +5,8 @@
 //! other rule has redirected to a guarded port in between. A drop is final whatever another table
 //! says; an accept of ours is not.
 
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 use std::net::SocketAddr;
-
-use ipnet::{Ipv4Subnets, Ipv6Subnets};
 
 use super::{Guard, Plan, Rate};
 
@@ -131,18 +129,10 @@ fn sets(guard: &Guard) -> String {
     let mut text = String::new();
     let from = &guard.from;
     if !from.v4.is_empty() && !from.is_every_v4() {
-        let elements = from
-            .v4
-            .iter()
-            .map(|&(first, last)| range(first, last, Ipv4Subnets::new(first, last, 0)));
-        text += &addresses(guard, "v4", elements.collect());
+        text += &addresses(guard, "v4", from.v4_shown().collect());
     }
     if !from.v6.is_empty() && !from.is_every_v6() {
-        let elements = from
-            .v6
-            .iter()
-            .map(|&(first, last)| range(first, last, Ipv6Subnets::new(first, last, 0)));
-        text += &addresses(guard, "v6", elements.collect());
+        text += &addresses(guard, "v6", from.v6_shown().collect());
     }
     text
 }
@@ -154,19 +144,6 @@ fn addresses(guard: &Guard, family: &str, elements: Vec<String>) -> String {
         &format!("ip{family}_addr"),
         &["flags interval", &elements],
     )
-}
-
-/// A range as `nft` lists it: an address, a network, or from one address to another.
-fn range<A: Display + PartialEq, N: Display>(
-    first: A,
-    last: A,
-    mut networks: impl Iterator<Item = N>,
-) -> String {
-    match (networks.next(), networks.next()) {
-        _ if first == last => first.to_string(),
-        (Some(network), None) => network.to_string(),
-        _ => format!("{first}-{last}"),
-    }
 }
 
 fn dispatch(guard: &Guard, to: &str) -> String {

@@ -1,6 +1,7 @@
 //! A set of networks as sorted ranges that do not touch, which is what a packet filter can look
 //! up without knowing of longest prefixes.
 
+use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net, Ipv4Subnets, Ipv6Net, Ipv6Subnets};
@@ -80,6 +81,18 @@ impl Ranges {
         self.v6 == [(0.into(), before.into()), (after.into(), u128::MAX.into())]
     }
 
+    /// The IPv4 ranges as text: an address, a network, or from one address to another.
+    pub fn v4_shown(&self) -> impl Iterator<Item = String> {
+        let subnets = |first, last| Ipv4Subnets::new(first, last, 0);
+        self.v4.iter().map(move |&(first, last)| shown(first, last, subnets(first, last)))
+    }
+
+    /// The same for IPv6.
+    pub fn v6_shown(&self) -> impl Iterator<Item = String> {
+        let subnets = |first, last| Ipv6Subnets::new(first, last, 0);
+        self.v6.iter().map(move |&(first, last)| shown(first, last, subnets(first, last)))
+    }
+
     /// The IPv4 part as the fewest networks.
     pub fn v4_networks(&self) -> impl Iterator<Item = Ipv4Net> {
         self.v4.iter().flat_map(|&(first, last)| Ipv4Subnets::new(first, last, 0))
@@ -121,6 +134,18 @@ fn between(mut borders: Vec<u128>, end: u128, admits: impl Fn(u128) -> bool) -> 
         }
     }
     ranges
+}
+
+fn shown<A: Display + PartialEq, N: Display>(
+    first: A,
+    last: A,
+    mut networks: impl Iterator<Item = N>,
+) -> String {
+    match (networks.next(), networks.next()) {
+        _ if first == last => first.to_string(),
+        (Some(network), None) => network.to_string(),
+        _ => format!("{first}-{last}"),
+    }
 }
 
 fn holds<A: Ord>(ranges: &[(A, A)], address: A) -> bool {

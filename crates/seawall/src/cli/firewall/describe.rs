@@ -28,9 +28,7 @@ fn from(guard: &Guard) -> String {
     if guard.from.is_everybody() {
         return "from everywhere (`[network]` allows every address)".to_owned();
     }
-    let v4 = guard.from.v4_networks().map(|net| net.to_string());
-    let v6 = guard.from.v6_networks().map(|net| net.to_string());
-    let mut networks: Vec<_> = v4.chain(v6).collect();
+    let mut networks: Vec<_> = guard.from.v4_shown().chain(guard.from.v6_shown()).collect();
     if networks.is_empty() {
         return "closed to other hosts".to_owned();
     }

@@ -32,7 +32,8 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
     let applied = Applied::load(context, Term::ForGood)?;
     let wanted = args.rules.clone().wanted(context, applied.as_ref())?;
     let mut findings = wanted.backend.differences(&wanted.plan)?;
-    match wanted.backend.trial()? {
+    let trial = wanted.backend.trial()?;
+    match trial {
         Trial::None => {}
         Trial::Running => findings.push("other rules are on trial, and not confirmed".to_owned()),
         Trial::RanOut => findings.push("rules were on trial, and nobody confirmed them".to_owned()),
@@ -74,11 +75,14 @@ pub(super) fn run(context: &Context, args: &Args) -> Result<(), Error> {
             findings.iter().map(|finding| format!("{:<16}{finding}\n", "DIFFERS")).collect();
         report::print(findings.concat())?;
     }
-    match holds {
-        true => Ok(()),
-        false => Err(Error::found("the kernel does not hold what the configuration asks for")
-            .hint("`sudo seawall firewall apply` puts it in force")),
+    if holds {
+        return Ok(());
     }
+    let error = Error::found("the kernel does not hold what the configuration asks for");
+    Err(match trial {
+        Trial::Running => error.hint("`sudo seawall firewall confirm` keeps what is on trial"),
+        Trial::None | Trial::RanOut => error.hint("`sudo seawall firewall apply` puts it in force"),
+    })
 }
 
 /// What a stranger found, where that is what it should be.
