@@ -33,6 +33,7 @@ bench:
 	@scripts/install-test-packages bench
 	cargo bench --locked -p seawall-rules --bench network
 	cargo bench --locked -p seawall --bench gate
+	scripts/as-root cargo bench --locked -p seawall --bench ssh
 	cargo bench --locked -p seawall --bench scan
 
 # A tour in two minutes: a gate before an engine, a client that joins, an allowed request, a

@@ -25,7 +25,11 @@ fn serve(mut connection: &UnixStream, stream_bytes: u64) -> io::Result<()> {
         match head.first.rsplit_once(' ').map(|(request, _)| request) {
             Some("GET /v1.41/containers/json") => connection.write_all(&answer(CONTAINERS))?,
             Some("GET /v1.41/images/x/get") => stream(connection, stream_bytes)?,
-            Some("POST /v1.41/images/load") => connection.write_all(&answer("{}"))?,
+            Some("POST /v1.41/images/load" | "POST /v1.41/images/load?quiet=1") => {
+                connection.write_all(&answer("{}"))?;
+            }
+            // What the docker command line asks first.
+            Some("HEAD /_ping") => connection.write_all(format!("{HEAD}\r\n").as_bytes())?,
             _ => connection.write_all(&answer("OK"))?,
         }
         if head.close {
