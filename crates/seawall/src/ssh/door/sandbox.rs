@@ -39,6 +39,10 @@ fn give_up_root() -> Result<String, Error> {
     if !nix::unistd::geteuid().is_root() {
         return Ok(format!("uid {}", nix::unistd::geteuid()));
     }
+    // A unit may have taken every capability of root's, and with them the right to be less.
+    if capabilities() == Some(0) {
+        return Ok("root without capabilities".to_owned());
+    }
     // A network of its own, with nothing in it: sockets that were handed over stay what they are.
     let unshared = nix::sched::unshare(
         nix::sched::CloneFlags::CLONE_NEWNET | nix::sched::CloneFlags::CLONE_NEWIPC,
@@ -60,6 +64,13 @@ fn give_up_root() -> Result<String, Error> {
         // In a container without the right to; the filter knows no `connect` either.
         Err(_) => format!("user {name}"),
     })
+}
+
+/// The effective capabilities (proc(5)), as far as they can be read.
+fn capabilities() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(line.trim(), 16).ok()
 }
 
 fn limits() -> Result<(), Errno> {
