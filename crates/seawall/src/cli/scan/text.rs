@@ -74,6 +74,9 @@ pub(super) fn write(outcome: &Outcome, style: &Style) -> String {
         text += &format!("note      {}\n", visible(note));
     }
     if !report.unknown.is_empty() {
+        if !text.is_empty() && !text.ends_with("\n\n") {
+            text.push('\n');
+        }
         text += &unknown(report);
     }
     // Addresses are told one by one: that one is shut is an answer too.
