@@ -35,6 +35,7 @@ bench:
 	cargo bench --locked -p seawall --bench gate
 	scripts/as-root cargo bench --locked -p seawall --bench ssh
 	cargo bench --locked -p seawall --bench scan
+	cargo bench --locked -p seawall --bench scan_addresses
 
 # A tour in two minutes: a gate before an engine, a client that joins, an allowed request, a
 # refused one, a revoked client, and the audit trail. Leaves nothing behind.

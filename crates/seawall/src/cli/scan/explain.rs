@@ -1,6 +1,6 @@
 //! `--explain ID` and `--list`.
 
-use seawall_rules::exposure::{Check, Scope, catalogue};
+use seawall_rules::exposure::{Check, Scope, catalogue, fix};
 use serde_json::json;
 
 use super::super::report::{Doing as _, Error};
@@ -24,14 +24,19 @@ pub(super) fn one(id: &str) -> Result<String, Error> {
         [] => String::new(),
         ids => format!("CIS Docker Benchmark 1.6.0: {}\n", ids.join(", ")),
     };
+    let fix = match fix::is_fixable(check) {
+        true => "`seawall scan --fix` can do it, and asks first.\n",
+        false => "",
+    };
     Ok(format!(
-        "{}  {}\n\nat most {}; looks at {}\n\n{}\n\nTo close it:\n{}\n\n{}{}\n",
+        "{}  {}\n\nat most {}; looks at {}\n\n{}\n\nTo close it:\n{}\n{}\n{}{}\n",
         check.id,
         check.title,
         check.severity,
         scope(check),
         wrapped(check.why),
         indented(&check.remedy_in_general()),
+        fix,
         cis,
         check.reference,
     ))
@@ -67,6 +72,7 @@ fn as_json(check: &'static Check) -> serde_json::Value {
         "title": check.title,
         "why": check.why,
         "remedy": check.remedy_in_general(),
+        "fixable": fix::is_fixable(check),
         "cis": check.cis,
         "reference": check.reference,
     })
