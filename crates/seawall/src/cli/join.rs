@@ -1,5 +1,7 @@
 //! `seawall join`: from an invitation to a docker context.
 
+mod ssh;
+
 use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -7,6 +9,7 @@ use std::time::SystemTime;
 use serde_json::json;
 use time::OffsetDateTime;
 
+use self::ssh::SshFolder;
 use super::Context;
 use super::report::{self, Doing as _, Error};
 use crate::enrol::client::{self, Failure};
@@ -21,7 +24,8 @@ use crate::state::notation::rfc3339;
 /// Accept an invitation: make a key, have it certified, make a docker context
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  seawall join seawall1.… --name prod\n  \
-    seawall join - < invitation    # out of the shell's history and of ps")]
+    seawall join - < invitation    # out of the shell's history and of ps\n  \
+    seawall join seawall1.… --ssh  # docker -H ssh://, with the key ssh offers anyway")]
 pub(super) struct Args {
     /// What `seawall identity add --invite` printed; `-` reads it from standard input
     #[arg(value_name = "INVITATION|-", allow_hyphen_values = true)]
@@ -39,6 +43,13 @@ pub(super) struct Args {
     /// Make it the context that docker uses when none is named
     #[arg(long = "use", conflicts_with = "cert_path")]
     select: bool,
+    /// Reach the gate over SSH: registers a key, puts the gate into ~/.ssh/known_hosts, and makes
+    /// the context an ssh:// one
+    #[arg(long, conflicts_with = "cert_path")]
+    ssh: bool,
+    /// The public SSH key to register; the one ssh offers by itself without it, made if need be
+    #[arg(long, value_name = "FILE|-|KEY", requires = "ssh")]
+    ssh_key: Option<String>,
     /// Replace what is there, whoever made it
     #[arg(long)]
     force: bool,
@@ -53,6 +64,16 @@ pub(super) fn run(_: &Context, args: Args) -> Result<(), Error> {
     let overwrite = if args.force { Overwrite::Anything } else { Overwrite::Own };
     check(&place, &invitation.address, overwrite)?;
 
+    let over_ssh = match args.ssh {
+        true => {
+            let folder = SshFolder::of_user()?;
+            let chosen = folder.choose(args.ssh_key.as_deref())?;
+            Some((folder, chosen))
+        }
+        false => None,
+    };
+    let ssh_key = over_ssh.as_ref().map(|(_, chosen)| chosen.line.as_str());
+
     let id = invitation.secret.hash();
     let owner = Owner::Current;
     let pem = place.pending_key(&owner, &id, || {
@@ -60,7 +81,7 @@ pub(super) fn run(_: &Context, args: Args) -> Result<(), Error> {
         Ok::<_, Error>(key.to_pem().to_string())
     })?;
     let key = Key::from_pem(&pem).doing(|| format!("read the key begun for {place}"))?;
-    let grant = match super::renew::wait_for(client::join(&invitation, &key))? {
+    let grant = match super::renew::wait_for(client::join(&invitation, &key, ssh_key))? {
         Ok(grant) => grant,
         Err(failure) => {
             if matches!(failure, Failure::Refused { code: Code::Invitation, .. }) {
@@ -70,8 +91,16 @@ pub(super) fn run(_: &Context, args: Args) -> Result<(), Error> {
         }
     };
     let not_after = grant.ends();
-    let Grant { certificate, ca, identity, .. } = grant;
-    let enrolled = Enrolled { address: invitation.address.clone(), identity };
+    let Grant { certificate, ca, identity, ssh, .. } = grant;
+    let over_ssh = match (over_ssh, ssh) {
+        (Some((folder, chosen)), Some(door)) => {
+            let known = folder.know(&invitation.address, &door)?;
+            Some(OverSsh { chosen, known, port: door.port })
+        }
+        _ => None,
+    };
+    let port = over_ssh.as_ref().map(|over| over.port);
+    let enrolled = Enrolled { address: invitation.address.clone(), identity, ssh: port };
     let credentials = Credentials { ca, cert: certificate, key: pem };
     place.install(&owner, &enrolled, &credentials, overwrite)?;
     place.forget_pending_key(&owner, &id)?;
@@ -81,7 +110,7 @@ pub(super) fn run(_: &Context, args: Args) -> Result<(), Error> {
         context::select(docker_config, &owner, name)?;
         warn_of_what_overrides();
     }
-    let made = Made { place, enrolled, not_after };
+    let made = Made { place, enrolled, over_ssh, not_after };
     report::print(if args.json { made.json() } else { made.text(args.select) })
 }
 
@@ -169,16 +198,25 @@ fn warn_of_what_overrides() {
     }
 }
 
+/// A way over SSH that was made.
+struct OverSsh {
+    chosen: ssh::Chosen,
+    /// The line of known_hosts.
+    known: String,
+    port: u16,
+}
+
 /// What there is now.
 struct Made {
     place: Place,
     enrolled: Enrolled,
+    over_ssh: Option<OverSsh>,
     not_after: SystemTime,
 }
 
 impl Made {
     fn text(&self, selected: bool) -> String {
-        let Enrolled { address, identity } = &self.enrolled;
+        let Enrolled { address, identity, .. } = &self.enrolled;
         let until = minute(self.not_after);
         let (made, next, renew) = match &self.place {
             Place::Context { name, .. } if selected => (
@@ -203,11 +241,29 @@ impl Made {
                 )
             }
         };
-        format!(
-            "made: {made}: {identity} at {address} until {until}\n\
-             next: {next}\n\
-             to renew it before it ends: {renew}\n"
-        )
+        let Some(OverSsh { chosen, known, .. }) = &self.over_ssh else {
+            return format!(
+                "made: {made}: {identity} at {address} until {until}\n\
+                 next: {next}\n\
+                 to renew it before it ends: {renew}\n"
+            );
+        };
+        let key = match &chosen.file {
+            Some(file) => file.display().to_string(),
+            None => chosen.line.clone(),
+        };
+        let mut text = format!(
+            "made: {made}: {}\n\
+             registered: {key}\n\
+             known_hosts: {known}\n\
+             next: {next}\n",
+            self.enrolled.docker_host()
+        );
+        if !chosen.offered {
+            text += "note: ssh must be told of that key: `ssh-add`, or IdentityFile in \
+                     ~/.ssh/config\n";
+        }
+        text
     }
 
     fn json(&self) -> String {
@@ -216,6 +272,11 @@ impl Made {
             "address": self.enrolled.address.to_string(),
             "not_after": rfc3339(self.not_after),
         });
+        if let Some(over) = &self.over_ssh {
+            made["docker_host"] = self.enrolled.docker_host().into();
+            made["ssh_key"] = over.chosen.line.as_str().into();
+            made["known_hosts"] = over.known.as_str().into();
+        }
         match &self.place {
             Place::Context { docker_config, name } => {
                 made["context"] = name.as_str().into();

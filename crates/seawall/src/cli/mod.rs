@@ -55,6 +55,10 @@ pub struct Context {
 /// Runs the command line and returns its exit code: 0 done, 1 refused or failed, 2 wrong usage
 /// or bad config, 3 found something, 4 there was nothing to look at.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args: Vec<_> = args.into_iter().collect();
+    if let Some(shell) = dial_stdio::LoginShell::recognize(&args) {
+        return ended(shell.run());
+    }
     let parsed = command().try_get_matches_from(args).and_then(|matches| {
         Ok((CommandLine::from_arg_matches(&matches)?, asks_for_json(&matches)))
     });
@@ -66,7 +70,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(if error.use_stderr() { 2 } else { 0 });
         }
     };
-    match line.globals.context(json).and_then(|context| line.command.run(&context)) {
+    ended(line.globals.context(json).and_then(|context| line.command.run(&context)))
+}
+
+fn ended(result: Result<(), Error>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nowhere is left to complain to when standard error is closed.

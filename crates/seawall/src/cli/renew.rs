@@ -78,7 +78,7 @@ pub(super) fn run(_: &Context, args: Args) -> Result<(), Error> {
         report::print(format!("{:#}\n", Value::Array(done.chain(failed).collect())))?;
     } else {
         for (place, Renewed { enrolled, not_after }) in &done {
-            let Enrolled { identity, address } = enrolled;
+            let Enrolled { identity, address, .. } = enrolled;
             let until = minute(*not_after);
             report::print(format!("renewed: {place}: {identity} at {address} until {until}\n"))?;
         }

@@ -15,6 +15,7 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::version::TLS13;
+use seawall_rules::ssh::key::PublicKey as PublicSshKey;
 use serde::Serialize;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -23,21 +24,36 @@ use tokio_rustls::client::TlsStream;
 use self::verify::{ByHash, WrongCa, by_bundle};
 use super::invitation::{Address, Invitation};
 use super::place::Credentials;
-use super::wire::{self, Code, Grant, Refusal, from_unix_seconds};
+use super::wire::{self, Code, Grant, Refusal, SshDoor, from_unix_seconds};
 use crate::authenticate::tls::ENROL_ALPN;
 use crate::pki::{self, Facts, Key};
 
 /// Asks the gate of an invitation for a certificate for `key`, of which only a request goes out.
 /// The gate is verified by the invitation's hash of its CA before the secret leaves this process.
+/// With `ssh_key`, as in a `.pub` file, that is registered as well, and the answer says where the
+/// gate speaks SSH.
 ///
 /// # Errors
 /// [`Failure`].
-pub async fn join(invitation: &Invitation, key: &Key) -> Result<Grant, Failure> {
+pub async fn join(
+    invitation: &Invitation,
+    key: &Key,
+    ssh_key: Option<&str>,
+) -> Result<Grant, Failure> {
     let tls = connect_anonymously(invitation).await?;
-    let request = wire::Join { secret: invitation.secret.expose(), csr: key.request()? };
+    let request = wire::Join {
+        secret: invitation.secret.expose(),
+        csr: key.request()?,
+        ssh_key: ssh_key.map(str::to_owned),
+    };
     let grant = ask(tls, &invitation.address, "/join", &request).await?;
     let pinned = |ca: &CertificateDer<'_>| pki::sha256(ca) == invitation.ca_sha256;
-    if cas(&grant.ca)?.iter().any(pinned) { granted(grant, key) } else { Err(Failure::Answer) }
+    let host_key = |ssh: &SshDoor| PublicSshKey::from_line(&ssh.host_key).is_ok();
+    let ssh = grant.ssh.as_ref().is_some_and(host_key) || ssh_key.is_none();
+    match cas(&grant.ca)?.iter().any(pinned) && ssh {
+        true => granted(grant, key),
+        false => Err(Failure::Answer),
+    }
 }
 
 /// Asks for a new certificate for `key`, a new one or the present one, with the present

@@ -133,11 +133,16 @@ pub(super) fn parse_meta(text: &[u8]) -> Option<(ContextName, Option<Enrolled>)>
     let name = meta["Name"].as_str()?.parse().ok()?;
     let enrolled = || {
         let host = meta["Endpoints"]["docker"]["Host"].as_str()?;
-        let identity = meta["Metadata"][MARK]["Identity"].as_str()?;
-        Some(Enrolled {
-            address: host.strip_prefix("tcp://")?.parse().ok()?,
-            identity: Name::parse(identity).ok()?,
-        })
+        let mark = &meta["Metadata"][MARK];
+        let identity = Name::parse(mark["Identity"].as_str()?).ok()?;
+        let Some(over_ssh) = host.strip_prefix("ssh://") else {
+            let address = host.strip_prefix("tcp://")?.parse().ok()?;
+            return Some(Enrolled { address, identity, ssh: None });
+        };
+        // docker's own address is that of SSH; certificates are renewed at the other.
+        let address = mark["Address"].as_str()?.parse().ok()?;
+        let (_, ssh) = over_ssh.rsplit_once(':')?;
+        Some(Enrolled { address, identity, ssh: Some(ssh.parse().ok()?) })
     };
     Some((name, enrolled()))
 }
@@ -182,15 +187,19 @@ pub(super) fn install(
 const MARK: &str = "Seawall";
 
 fn meta_json(name: &ContextName, enrolled: &Enrolled) -> Value {
-    let Enrolled { address, identity } = enrolled;
+    let Enrolled { address, identity, ssh } = enrolled;
+    let mut mark = json!({ "Identity": identity.as_str() });
+    if ssh.is_some() {
+        mark["Address"] = address.to_string().into();
+    }
     json!({
         "Name": name.as_str(),
         "Metadata": {
             "Description": format!("{identity} at {address}, through Seawall"),
-            MARK: { "Identity": identity.as_str() },
+            MARK: mark,
         },
         "Endpoints": {
-            "docker": { "Host": format!("tcp://{address}"), "SkipTLSVerify": false },
+            "docker": { "Host": enrolled.docker_host(), "SkipTLSVerify": false },
         },
     })
 }
@@ -231,6 +240,7 @@ mod tests {
         Enrolled {
             address: "gate.example.com:2376".parse().unwrap(),
             identity: Name::parse("alice").unwrap(),
+            ssh: None,
         }
     }
 
@@ -281,6 +291,21 @@ mod tests {
         );
         let names = docker(dir.path(), &["context", "ls", "--format", "{{.Name}}"]);
         assert_eq!(names, "default\nprod");
+    }
+
+    #[test]
+    fn a_context_over_ssh_is_dockers_and_still_known_as_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let name: ContextName = "prod".parse().unwrap();
+        let place = Place::Context { docker_config: dir.path().to_owned(), name };
+        let over_ssh = Enrolled { ssh: Some(2222), ..enrolled() };
+        place.install(&Owner::Current, &over_ssh, &credentials(), Overwrite::Own).unwrap();
+        let host = &inspect(dir.path(), "prod")[0]["Endpoints"]["docker"]["Host"];
+        assert_eq!(host, "ssh://alice@gate.example.com:2222");
+        assert_eq!(place.enrolled().unwrap(), Some(over_ssh));
+        // The same identity at the same gate may change the way.
+        place.install(&Owner::Current, &enrolled(), &credentials(), Overwrite::Own).unwrap();
+        assert_eq!(place.enrolled().unwrap(), Some(enrolled()));
     }
 
     #[test]

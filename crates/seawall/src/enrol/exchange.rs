@@ -17,7 +17,7 @@ use super::invitation::{Address, Invitation, Secret};
 use super::owner::Owner;
 use super::place::{Credentials, Enrolled, Overwrite, Place};
 use super::server::{Desk, Enrolment};
-use super::wire::{Code, Grant};
+use super::wire::{Code, Grant, SshDoor};
 use crate::audit::CannotRecord;
 use crate::authenticate::identities::Identities;
 use crate::authenticate::tls::{Door, Doors, Material};
@@ -26,6 +26,8 @@ use crate::metrics::Limit;
 use crate::pki::{Ca, Facts, Key, Reason};
 use crate::state::{Identity, IdentityId, Kind, Lock, Store};
 
+const SSH_KEY: &str = "ssh-ed25519 \
+    AAAAC3NzaC1lZDI1NTE5AAAAIOZBJH5ykgkIwx60t6dCuO/+wUp6hhTa94fHvBZK1R5i";
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -180,6 +182,10 @@ impl Desk for Gate {
         self.store.lock().unwrap()
     }
 
+    fn ssh(&self) -> Option<SshDoor> {
+        Some(SshDoor { port: 2222, host_key: SSH_KEY.to_owned() })
+    }
+
     fn publish(&self) -> Result<(), String> {
         Ok(()) // Every connection gets doors built for it.
     }
@@ -224,7 +230,7 @@ async fn an_invitation_gets_its_key_certified() {
     let (address, _fates) = gate.serve().await;
     let key = Key::generate().unwrap();
     let invitation = gate.invite(address);
-    let grant = client::join(&invitation, &key).await.unwrap();
+    let grant = client::join(&invitation, &key, None).await.unwrap();
     assert_eq!(grant.identity.as_str(), "alice");
     assert_eq!(Facts::from_pem(&grant.ca).unwrap(), gate.ca);
     let facts = Facts::from_pem(&grant.certificate).unwrap();
@@ -234,14 +240,42 @@ async fn an_invitation_gets_its_key_certified() {
 }
 
 #[tokio::test]
+async fn an_ssh_key_is_registered_with_the_invitation() {
+    let gate = Gate::new();
+    let (address, _fates) = gate.serve().await;
+    let line = format!("{SSH_KEY} alice@laptop");
+    let (invitation, key) = (gate.invite(address), new_key());
+    for refused in ["ssh-rsa AAAA", "ssh-dss AAAA", "-----BEGIN OPENSSH PRIVATE KEY-----"] {
+        assert_eq!(refusal(client::join(&invitation, &key, Some(refused)).await).0, Code::Request);
+    }
+    // None of them has spent it, or registered anything.
+    assert!(gate.store().identity_by_id(&gate.alice).unwrap().unwrap().ssh_keys.is_empty());
+    for _ in 0..2 {
+        let grant = client::join(&invitation, &key, Some(&line)).await.unwrap();
+        assert_eq!(grant.ssh, Some(SshDoor { port: 2222, host_key: SSH_KEY.to_owned() }));
+    }
+    let alice = gate.store().identity_by_id(&gate.alice).unwrap().unwrap();
+    let [registered] = &alice.ssh_keys[..] else { panic!("{:?}", alice.ssh_keys) };
+    assert_eq!((registered.key.as_str(), registered.comment.as_str()), (SSH_KEY, "alice@laptop"));
+    // Without one, nothing is said of SSH.
+    let plain = gate.invite(address);
+    assert_eq!(client::join(&plain, &new_key(), None).await.unwrap().ssh, None);
+    // A compromised key does not come back by an invitation.
+    let fingerprint = registered.fingerprint;
+    gate.store().revoke_ssh_key(&fingerprint, Reason::KeyCompromise, SystemTime::now()).unwrap();
+    let again = client::join(&gate.invite(address), &new_key(), Some(&line)).await;
+    assert_eq!(refusal(again).0, Code::Request);
+}
+
+#[tokio::test]
 async fn an_invitation_is_for_one_key_which_may_ask_again() {
     let gate = Gate::new();
     let (address, _fates) = gate.serve().await;
     let invitation = gate.invite(address);
     let key = new_key();
     for _ in 0..2 {
-        client::join(&invitation, &key).await.unwrap();
-        assert_eq!(refusal(client::join(&invitation, &new_key()).await).0, Code::Invitation);
+        client::join(&invitation, &key, None).await.unwrap();
+        assert_eq!(refusal(client::join(&invitation, &new_key(), None).await).0, Code::Invitation);
     }
 }
 
@@ -251,7 +285,7 @@ async fn every_bad_invitation_is_refused_alike_and_recorded_for_what_it_is() {
     let (address, _fates) = gate.serve().await;
     let now = SystemTime::now();
     let unknown = Invitation { secret: Secret::generate().unwrap(), ..gate.invite(address) };
-    let told_to_strangers = refusal(client::join(&unknown, &new_key()).await);
+    let told_to_strangers = refusal(client::join(&unknown, &new_key(), None).await);
     assert_eq!(told_to_strangers.0, Code::Invitation);
     assert_eq!(*gate.strangers.lock().unwrap(), [address.ip()]);
     assert!(gate.events().is_empty());
@@ -270,7 +304,7 @@ async fn every_bad_invitation_is_refused_alike_and_recorded_for_what_it_is() {
         (revoked, "enrol.refused: the invitation is revoked"),
         (used, "enrol.refused: the invitation was used before, with another key"),
     ] {
-        let told = refusal(client::join(&invitation, &new_key()).await);
+        let told = refusal(client::join(&invitation, &new_key(), None).await);
         assert_eq!(told, told_to_strangers, "{recorded}");
         assert_eq!(gate.events(), [recorded]);
     }
@@ -281,7 +315,7 @@ async fn nothing_is_sent_to_a_gate_of_another_ca() {
     let (real, impostor) = (Gate::new(), Gate::new());
     let (address, mut fates) = impostor.serve().await;
     let invitation = real.invite(address);
-    let failure = client::join(&invitation, &new_key()).await.unwrap_err();
+    let failure = client::join(&invitation, &new_key(), None).await.unwrap_err();
     assert!(matches!(failure, Failure::WrongCa(_)), "{failure}");
     // The handshake never finished, so no byte of a request can have come.
     assert_eq!(fates.recv().await, Some(false));
@@ -310,7 +344,7 @@ async fn showing_the_right_ca_without_a_certificate_from_it_is_not_enough() {
         doors.open(tcp).await.is_ok()
     });
     let invitation = real.invite(address);
-    let failure = client::join(&invitation, &new_key()).await.unwrap_err();
+    let failure = client::join(&invitation, &new_key(), None).await.unwrap_err();
     assert!(matches!(failure, Failure::WrongCa(_)), "{failure}");
     assert!(!opened.await.unwrap());
 }
@@ -320,7 +354,7 @@ async fn a_gate_whose_certificate_is_for_another_host_is_not_believed() {
     let gate = Gate::with("elsewhere.example.com", &[]);
     let (address, mut fates) = gate.serve().await;
     let invitation = gate.invite(address);
-    let failure = client::join(&invitation, &new_key()).await.unwrap_err();
+    let failure = client::join(&invitation, &new_key(), None).await.unwrap_err();
     assert!(matches!(failure, Failure::GateCertificate { .. }), "{failure}");
     assert_eq!(fates.recv().await, Some(false));
 }
@@ -329,7 +363,7 @@ async fn a_gate_whose_certificate_is_for_another_host_is_not_believed() {
 async fn what_else_may_answer_is_told_apart() {
     let gate = Gate::new();
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let failure = client::join(&gate.invite(closed), &new_key()).await.unwrap_err();
+    let failure = client::join(&gate.invite(closed), &new_key(), None).await.unwrap_err();
     assert!(matches!(failure, Failure::Io { doing: "connect to", .. }), "{failure}");
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -340,7 +374,7 @@ async fn what_else_may_answer_is_told_apart() {
         let _ = tcp.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
         let _ = tcp.read_to_end(&mut Vec::new()).await;
     });
-    let failure = client::join(&gate.invite(plain), &new_key()).await.unwrap_err();
+    let failure = client::join(&gate.invite(plain), &new_key(), None).await.unwrap_err();
     assert!(matches!(failure, Failure::NotTls(_)), "{failure}");
 }
 
@@ -405,7 +439,7 @@ async fn an_identity_gets_nothing_where_it_may_not_come_from() {
     alice.from = vec!["192.0.2.0/24".parse().unwrap()];
     gate.store().set_identity(&alice).unwrap();
     let (address, _fates) = gate.serve().await;
-    let refused = refusal(client::join(&gate.invite(address), &new_key()).await);
+    let refused = refusal(client::join(&gate.invite(address), &new_key(), None).await);
     assert_eq!(refused.0, Code::Network);
     assert_eq!(gate.issued(), 0);
 }
@@ -432,12 +466,12 @@ async fn nothing_is_issued_while_the_clock_is_behind_or_the_record_fails() {
     let invitation = gate.invite(address);
     let key = new_key();
     gate.store().clock_behind(SystemTime::now() + 10 * MINUTE).unwrap();
-    assert_eq!(refusal(client::join(&invitation, &key).await).0, Code::Clock);
+    assert_eq!(refusal(client::join(&invitation, &key, None).await).0, Code::Clock);
     gate.store().accept_clock(SystemTime::now()).unwrap();
     *gate.record.lock().unwrap() = Err(());
-    assert_eq!(refusal(client::join(&invitation, &key).await).0, Code::Unavailable);
+    assert_eq!(refusal(client::join(&invitation, &key, None).await).0, Code::Unavailable);
     *gate.record.lock().unwrap() = Ok(());
-    client::join(&invitation, &key).await.unwrap();
+    client::join(&invitation, &key, None).await.unwrap();
 }
 
 #[tokio::test]
@@ -447,11 +481,11 @@ async fn who_fails_too_often_is_not_heard_for_a_while() {
     let good = gate.invite(address);
     let bad = Invitation { secret: Secret::generate().unwrap(), ..good.clone() };
     for _ in 0..10 {
-        assert_eq!(refusal(client::join(&bad, &new_key()).await).0, Code::Invitation);
+        assert_eq!(refusal(client::join(&bad, &new_key(), None).await).0, Code::Invitation);
     }
     assert_eq!(gate.hits(), []);
-    assert_eq!(refusal(client::join(&bad, &new_key()).await).0, Code::Busy);
-    assert_eq!(refusal(client::join(&good, &new_key()).await).0, Code::Busy);
+    assert_eq!(refusal(client::join(&bad, &new_key(), None).await).0, Code::Busy);
+    assert_eq!(refusal(client::join(&good, &new_key(), None).await).0, Code::Busy);
     assert_eq!(gate.hits(), [Limit::EnrolmentFailuresPerAddress; 2]);
 }
 
@@ -478,7 +512,7 @@ async fn what_is_not_a_request_of_ours_is_refused() {
     }
     assert_eq!(gate.hits(), [Limit::EnrolmentBytes], "of the last one");
     // None of them has spent the invitation.
-    client::join(&invitation, &new_key()).await.unwrap();
+    client::join(&invitation, &new_key(), None).await.unwrap();
 }
 
 async fn seawall(args: &[&str]) -> bool {
@@ -569,6 +603,7 @@ async fn an_invitation_is_not_spent_on_a_place_that_is_taken() {
     let other = Enrolled {
         address: "other.example.com:2376".parse().unwrap(),
         identity: Name::parse("alice").unwrap(),
+        ssh: None,
     };
     let theirs = gate.aged[0].clone();
     taken.install(&Owner::Current, &other, &theirs, Overwrite::Own).unwrap();

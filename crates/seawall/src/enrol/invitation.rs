@@ -152,6 +152,11 @@ impl Address {
         self.port
     }
 
+    /// The same host, another port.
+    pub fn with_port(&self, port: u16) -> Self {
+        Self { host: self.host.clone(), port }
+    }
+
     /// The name the gate's certificate must carry.
     pub fn server_name(&self) -> Option<ServerName<'static>> {
         ServerName::try_from(self.host.clone()).ok()

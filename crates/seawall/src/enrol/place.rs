@@ -43,6 +43,18 @@ pub struct Enrolled {
     pub address: Address,
     /// The identity.
     pub identity: Name,
+    /// The port of the gate's SSH server, where docker is to reach it by that.
+    pub ssh: Option<u16>,
+}
+
+impl Enrolled {
+    /// What docker is told: `tcp://…` or `ssh://…`.
+    pub fn docker_host(&self) -> String {
+        match self.ssh {
+            None => format!("tcp://{}", self.address),
+            Some(port) => format!("ssh://{}@{}", self.identity, self.address.with_port(port)),
+        }
+    }
 }
 
 /// What may be overwritten.
@@ -151,7 +163,9 @@ impl Place {
             return Ok(());
         }
         match self.enrolled()? {
-            Some(other) if other != *enrolled => {
+            Some(other)
+                if (&other.address, &other.identity) != (&enrolled.address, &enrolled.identity) =>
+            {
                 Err(PlaceError::Other { place: self.to_string(), enrolled: Box::new(other) })
             }
             _ => Ok(()),
@@ -320,7 +334,8 @@ struct Marker {
 
 impl Marker {
     fn read(self) -> Option<Enrolled> {
-        Some(Enrolled { address: self.address.parse().ok()?, identity: self.identity })
+        let address = self.address.parse().ok()?;
+        Some(Enrolled { address, identity: self.identity, ssh: None })
     }
 }
 
@@ -352,7 +367,8 @@ mod tests {
     use super::*;
 
     fn enrolled(identity: &str, address: &str) -> Enrolled {
-        Enrolled { address: address.parse().unwrap(), identity: Name::parse(identity).unwrap() }
+        let identity = Name::parse(identity).unwrap();
+        Enrolled { address: address.parse().unwrap(), identity, ssh: None }
     }
 
     fn credentials(n: u32) -> Credentials {

@@ -11,20 +11,22 @@ use hyper::body::{Bytes, Incoming};
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use seawall_rules::identity::Name;
+use seawall_rules::ssh::key::{Kind, PublicKey as PublicSshKey};
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::attempts::Attempts;
 use super::invitation::Secret;
-use super::wire::{self, Code, Grant, Refusal, renewable_from, unix_seconds};
+use super::wire::{self, Code, Grant, Refusal, SshDoor, renewable_from, unix_seconds};
 use crate::audit::CannotRecord;
 use crate::authenticate::Credential;
 use crate::config::EnrolmentLimits;
 use crate::metrics::Limit;
 use crate::pki::{self, EARLY, PublicKey};
-use crate::state::notation::hex;
+use crate::state::notation::{hex, ssh_fingerprint};
 use crate::state::{
-    self, Authority, Certificate, Credentials, Identity, InvitationRefused, Standing, Store,
+    self, Authority, Certificate, Credentials, Identity, InvitationRefused, Registered, Standing,
+    Store,
 };
 
 /// What enrolment may touch of the gate: exactly this.
@@ -37,6 +39,9 @@ pub trait Desk: Send + Sync + 'static {
 
     /// Identities, invitations and certificates.
     fn store(&self) -> MutexGuard<'_, Store>;
+
+    /// The gate's own SSH server, where there is one.
+    fn ssh(&self) -> Option<SshDoor>;
 
     /// Puts in force for every connection what the store holds now.
     ///
@@ -105,6 +110,12 @@ pub enum Refused {
     /// The body is longer than a request for a certificate.
     #[error("the body is too long")]
     TooLong,
+    /// The SSH key is not acceptable.
+    #[error("the SSH key: {0}")]
+    SshKey(String),
+    /// The SSH key is another identity's, or was revoked as compromised.
+    #[error("the SSH key is another identity's, or was revoked")]
+    SshKeyTaken,
     /// Less than two thirds of the lifetime have passed.
     #[error("the certificate is renewed from two thirds of its lifetime on")]
     TooEarly {
@@ -200,8 +211,20 @@ impl<D: Desk> Visit<D> {
         // A failure costs an attempt, a success does not: taken first and given back, so that
         // many at once cannot all pass while none has failed yet.
         self.attempts.take(source, &self.limits).map_err(Refused::Busy)?;
+        let mut ssh = None;
+        let mut fingerprint = None;
         let (what, (identity, credentials)) = match asked {
-            Asked::Join(join) => ("enrol.join", self.join(&join, now)?),
+            Asked::Join(join) => {
+                let key = join.ssh_key.as_deref().map(ssh_key).transpose()?;
+                if let Some((key, _)) = &key {
+                    ssh = self.desk.ssh();
+                    if ssh.is_none() {
+                        return Err(Refused::Request("this gate has no `ssh://` listener"));
+                    }
+                    fingerprint = Some(ssh_fingerprint(&pki::sha256(key.blob())));
+                }
+                ("enrol.join", self.join(&join, key, now)?)
+            }
             Asked::Renew(renew) => ("enrol.renew", self.renew(&renew, now)?),
         };
         let Credentials { certificate, ca, issued } = credentials;
@@ -209,16 +232,23 @@ impl<D: Desk> Visit<D> {
             "identity": identity.as_str(),
             "serial": hex(&issued.serial),
             "peer": self.peer.to_string(),
+            "ssh_key": fingerprint,
         });
         // Unrecorded or not in force, it is not handed out; the client may try again.
         let unavailable = |error: CannotRecord| Refused::Unavailable(error.to_string());
         self.desk.record(what, detail).map_err(unavailable)?;
         self.desk.publish().map_err(Refused::Unavailable)?;
         self.attempts.give_back(source);
-        Ok(Grant { certificate, ca, identity, not_after: unix_seconds(issued.not_after) })
+        let not_after = unix_seconds(issued.not_after);
+        Ok(Grant { certificate, ca, identity, not_after, ssh })
     }
 
-    fn join(&self, join: &wire::Join, now: SystemTime) -> Result<(Name, Credentials), Refused> {
+    fn join(
+        &self,
+        join: &wire::Join,
+        ssh_key: Option<(PublicSshKey, String)>,
+        now: SystemTime,
+    ) -> Result<(Name, Credentials), Refused> {
         let key = PublicKey::from_request(&join.csr)?;
         let secret = Secret::parse(&join.secret).ok_or(Refused::InvitationUnknown)?;
         let mut store = self.desk.store();
@@ -226,6 +256,11 @@ impl<D: Desk> Visit<D> {
         let id = store.use_invitation(&secret.hash(), &key.spki(), attempts, now)?;
         let identity = store.identity_by_id(&id)?.ok_or(Refused::InvitationRevoked)?;
         self.admit(&identity)?;
+        if let Some((key, comment)) = ssh_key
+            && let Registered::Refused(..) = store.add_ssh_key(&id, &key, &comment, now)?
+        {
+            return Err(Refused::SshKeyTaken);
+        }
         Ok((identity.name, store.issue(&id, &key, None, now)?))
     }
 
@@ -279,6 +314,7 @@ impl<D: Desk> Visit<D> {
             | Refused::InvitationUnknown
             | Refused::Key(_)
             | Refused::Request(_)
+            | Refused::SshKey(_)
             | Refused::TooLong
             | Refused::CertificateUnknown => self.desk.count_stranger(peer.ip()),
             known => {
@@ -291,6 +327,16 @@ impl<D: Desk> Visit<D> {
                 }
             }
         }
+    }
+}
+
+/// RSA keys are for whoever runs the gate to let in.
+fn ssh_key(line: &str) -> Result<(PublicSshKey, String), Refused> {
+    let (key, comment) =
+        PublicSshKey::from_line(line).map_err(|error| Refused::SshKey(error.to_string()))?;
+    match key.kind() {
+        Kind::Rsa => Err(Refused::SshKey("RSA keys are registered on the gate's host".to_owned())),
+        _ => Ok((key, comment.to_owned())),
     }
 }
 
@@ -372,9 +418,11 @@ impl Refused {
             | Self::InvitationUnknown
             | Self::InvitationUsed => (StatusCode::FORBIDDEN, Code::Invitation),
             Self::Network => (StatusCode::FORBIDDEN, Code::Network),
-            Self::Key(_) | Self::Request(_) | Self::TooLong => {
-                (StatusCode::BAD_REQUEST, Code::Request)
-            }
+            Self::Key(_)
+            | Self::Request(_)
+            | Self::SshKey(_)
+            | Self::SshKeyTaken
+            | Self::TooLong => (StatusCode::BAD_REQUEST, Code::Request),
             Self::TooEarly { .. } => (StatusCode::CONFLICT, Code::TooEarly),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
         };

@@ -17,6 +17,10 @@ pub(super) struct Join {
     pub(super) secret: String,
     /// PKCS#10 request, PEM. Only its public key is used.
     pub(super) csr: String,
+    /// A public SSH key to register as well, as in a `.pub` file. A gate that does not know of
+    /// this refuses, and the invitation is not spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) ssh_key: Option<String>,
 }
 
 /// `POST /renew`, by a client that has shown its present certificate in the handshake.
@@ -39,6 +43,19 @@ pub struct Grant {
     pub identity: Name,
     /// End of its validity, seconds since 1970.
     pub not_after: u64,
+    /// The way in over SSH, to who registered a key for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<SshDoor>,
+}
+
+/// Where the gate speaks SSH, and how it is known there: told inside the connection that proved
+/// it, so nobody has to trust a host key at first sight.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SshDoor {
+    /// Its port; the host is that of enrolment.
+    pub port: u16,
+    /// Its host key: algorithm and base64.
+    pub host_key: String,
 }
 
 impl Grant {

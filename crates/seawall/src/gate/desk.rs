@@ -9,6 +9,7 @@ use super::Gate;
 use crate::audit::{CannotRecord, RefusedConnection};
 use crate::config::EnrolmentLimits;
 use crate::enrol::server::Desk;
+use crate::enrol::wire::SshDoor;
 use crate::metrics::Limit;
 use crate::state::Store;
 
@@ -23,6 +24,10 @@ impl Desk for Gate {
 
     fn store(&self) -> MutexGuard<'_, Store> {
         Self::store(self)
+    }
+
+    fn ssh(&self) -> Option<SshDoor> {
+        None
     }
 
     fn publish(&self) -> Result<(), String> {

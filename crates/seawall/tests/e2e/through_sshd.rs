@@ -166,6 +166,23 @@ fn nothing_but_the_engine_is_reached_through_sshd() {
 }
 
 #[test]
+fn the_user_of_sshd_needs_no_shell() {
+    let (gate, socket, _dir) = gate();
+    let alice = SshClient::new();
+    add(&gate, "alice", "viewer", &alice);
+    let lines = authorized_keys(&gate, &socket);
+    let sshd = Sshd::start_with_shell(EXPOSE, &lines, "/mnt/seawall-shell");
+    alice.docker(sshd.host_as(SHIM_USER)).run(["ps"]).ok();
+    let (_, said) = alice.ssh(sshd.address(), SHIM_USER, &[]).fails();
+    assert!(said.contains("there is no shell here"), "{said}");
+    // Not even a line without a forced command gives one.
+    let open = format!("restrict {}\n", alice.public_line());
+    let sshd = Sshd::start_with_shell(EXPOSE, &open, "/mnt/seawall-shell");
+    let (_, said) = alice.ssh(sshd.address(), SHIM_USER, &["id"]).fails();
+    assert!(!said.contains("uid=") && said.contains("cannot reach the gate"), "{said}");
+}
+
+#[test]
 fn another_key_on_the_command_line_is_not_believed() {
     let (gate, socket, _dir) = gate();
     let [alice, bob] = [SshClient::new(), SshClient::new()];

@@ -142,7 +142,7 @@ impl Prepared {
         said: &str,
     ) -> Result<(), Error> {
         let address = self.address;
-        let enrolled = Enrolled { address: address.clone(), identity: name.clone() };
+        let enrolled = Enrolled { address: address.clone(), identity: name.clone(), ssh: None };
         match (self.what, given) {
             (What::Folder { dir, key, overwrite, .. }, Given::Credentials(given)) => {
                 let credentials = credentials(&given, &key);

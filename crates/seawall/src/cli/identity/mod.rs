@@ -6,7 +6,7 @@ mod hand_out;
 mod invitations;
 mod list;
 mod set;
-mod ssh_keys;
+pub(in crate::cli) mod ssh_keys;
 
 use clap::Subcommand;
 use seawall_rules::identity::Name;

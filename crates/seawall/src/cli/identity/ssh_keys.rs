@@ -16,17 +16,7 @@ use crate::config;
 pub(super) fn read(context: &Context, typed: &[String]) -> Result<Vec<String>, Error> {
     let mut keys = Vec::new();
     for source in typed {
-        let text = text(source)?;
-        let lines = text.lines().map(str::trim);
-        let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
-        if lines.peek().is_none() {
-            return Err(Error::usage(format!("there is no key in {}", shown(source))));
-        }
-        for line in lines {
-            let (key, comment) =
-                PublicKey::from_line(line).map_err(|error| refused(source, &error))?;
-            keys.push((key, comment.to_owned()));
-        }
+        keys.extend(parsed(source)?);
     }
     let is_rsa = |(key, _): &(PublicKey, String)| key.kind() == Kind::Rsa;
     if keys.iter().any(is_rsa) && !config::load_for_command(context)?.ssh.rsa {
@@ -34,8 +24,35 @@ pub(super) fn read(context: &Context, typed: &[String]) -> Result<Vec<String>, E
             .hint("make another with `ssh-keygen -t ed25519`")
             .hint("or say `rsa = true` in `[ssh]` of the configuration"));
     }
-    let line = |(key, comment): (PublicKey, String)| format!("{key} {comment}");
-    Ok(keys.into_iter().map(|key| line(key).trim_end().to_owned()).collect())
+    Ok(keys.into_iter().map(written).collect())
+}
+
+/// Reads one source, on a client: the gate says which kinds it takes.
+///
+/// # Errors
+/// What cannot be read, or is no key that would be let in.
+pub(in crate::cli) fn lines(source: &str) -> Result<Vec<String>, Error> {
+    Ok(parsed(source)?.into_iter().map(written).collect())
+}
+
+fn written((key, comment): (PublicKey, String)) -> String {
+    format!("{key} {comment}").trim_end().to_owned()
+}
+
+fn parsed(source: &str) -> Result<Vec<(PublicKey, String)>, Error> {
+    let text = text(source)?;
+    let lines = text.lines().map(str::trim);
+    let mut lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#')).peekable();
+    if lines.peek().is_none() {
+        return Err(Error::usage(format!("there is no key in {}", shown(source))));
+    }
+    lines
+        .map(|line| {
+            let (key, comment) =
+                PublicKey::from_line(line).map_err(|error| refused(source, &error))?;
+            Ok((key, comment.to_owned()))
+        })
+        .collect()
 }
 
 fn text(source: &str) -> Result<String, Error> {

@@ -64,7 +64,7 @@ pub(super) fn ensure(
     let Some(address) = address(config) else { return Ok(None) };
     let owner = &invoker.owner;
     let name = name_of(owner);
-    let enrolled = Enrolled { address, identity: name.clone() };
+    let enrolled = Enrolled { address, identity: name.clone(), ssh: None };
     let Reply::Identities(identities) = state_call(context, StateCall::Identities)? else {
         return Err(unexpected());
     };
