@@ -70,6 +70,16 @@ pub struct Config {
     pub source: Source,
 }
 
+impl Config {
+    /// The port of SSH that clients are told: the first `ssh://` listener's.
+    pub fn ssh_port(&self) -> Option<u16> {
+        self.listen.iter().find_map(|listen| match listen {
+            Listen::Ssh { at, .. } => Some(at.port()),
+            Listen::Fd { .. } | Listen::Tcp { .. } | Listen::Unix { .. } => None,
+        })
+    }
+}
+
 /// Where a configuration comes from: the file, and the flags of the command line over it.
 #[derive(Clone, Debug)]
 pub struct Source {

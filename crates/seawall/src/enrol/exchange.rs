@@ -545,8 +545,10 @@ async fn join_makes_a_context_and_renew_keeps_it_alive() {
     assert_eq!(place.credentials().unwrap(), fresh);
 
     let due = &gate.aged[0];
+    let alice = Enrolled { ssh: Some(2222), ..alice };
     place.install(&Owner::Current, &alice, due, Overwrite::Own).unwrap();
     assert!(renew(&["--all", "--if-due"]).await);
+    assert_eq!(place.enrolled().unwrap(), Some(alice), "docker still reaches it over SSH");
     let renewed = place.credentials().unwrap();
     assert_ne!(renewed.cert, due.cert);
     assert_ne!(renewed.key, due.key);

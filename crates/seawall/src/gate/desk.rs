@@ -27,7 +27,9 @@ impl Desk for Gate {
     }
 
     fn ssh(&self) -> Option<SshDoor> {
-        None
+        let server = self.ssh.as_ref()?;
+        let port = self.snapshot.load().config.ssh_port()?;
+        Some(SshDoor { port, host_key: server.host_key.clone() })
     }
 
     fn publish(&self) -> Result<(), String> {

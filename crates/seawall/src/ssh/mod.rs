@@ -30,6 +30,8 @@ pub struct Server {
     pub process: Process,
     /// Of the host key, as `ssh` shows it.
     pub fingerprint: String,
+    /// The public host key: algorithm and base64.
+    pub host_key: String,
 }
 
 impl Server {
@@ -47,6 +49,7 @@ impl Server {
         }
         let key = HostKey::ensure(state_dir, config.ssh.host_certificate.as_deref())?;
         let (process, watcher) = Process::start(key.setup()?).await?;
-        Ok(Some((Self { process, fingerprint: key.fingerprint() }, watcher)))
+        let (fingerprint, host_key) = (key.fingerprint(), key.public_line());
+        Ok(Some((Self { process, fingerprint, host_key }, watcher)))
     }
 }

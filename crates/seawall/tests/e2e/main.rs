@@ -26,6 +26,7 @@ mod running;
 mod scan;
 mod spelling;
 mod ssh;
+mod ssh_certificates;
 mod streams;
 mod through_sshd;
 mod upgrade;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::Context;
 use crate::cli::report::{self, Doing, Error};
-use crate::config::{self, Config, Listen, SSH_PORT};
+use crate::config::{self, SSH_PORT};
 use crate::ssh::host_key::{self, HostKey};
 
 /// Print the line that clients put into ~/.ssh/known_hosts, with the key's fingerprint
@@ -24,7 +24,7 @@ pub(super) struct Args {
 pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
     let config = config::load_for_command(context)?;
     let key = HostKey::read(&context.state_dir)?;
-    let line = key.known_hosts(&config.tls.hostnames, port(&config));
+    let line = key.known_hosts(&config.tls.hostnames, config.ssh_port().unwrap_or(SSH_PORT));
     let fingerprint = key.fingerprint();
     if !args.json {
         return report::print(format!("# {fingerprint} (ED25519)\n{line}\n"));
@@ -37,13 +37,4 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
     });
     let text = serde_json::to_string_pretty(&answer).doing(|| "write the answer".to_owned())?;
     report::print(text + "\n")
-}
-
-/// The port clients use: the first `ssh://` listener's.
-fn port(config: &Config) -> u16 {
-    let of = |listen: &Listen| match listen {
-        Listen::Ssh { at, .. } => Some(at.port()),
-        Listen::Fd { .. } | Listen::Tcp { .. } | Listen::Unix { .. } => None,
-    };
-    config.listen.iter().find_map(of).unwrap_or(SSH_PORT)
 }
