@@ -146,3 +146,20 @@ fn a_blob_is_read_whole_or_refused() {
         Err(NotACertificate::Principals)
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn nothing_that_was_changed_is_read_as_what_it_was(at in 0..400_usize, flip in 1..=255_u8) {
+        let mut changed = blob(Parts { critical: critical("source-address", "::1").critical, ..parts() });
+        let original = Certificate::parse(&changed).unwrap();
+        let at = at % changed.len();
+        changed[at] ^= flip;
+        if let Ok(read) = Certificate::parse(&changed) {
+            // The nonce stands in what is signed only.
+            proptest::prop_assert_ne!(&read, &original);
+            proptest::prop_assert!(read.signed != original.signed || read.signature != original.signature
+                || read.algorithm != original.algorithm);
+        }
+        let _ = Revoked::parse(&changed);
+    }
+}

@@ -114,6 +114,46 @@ fn what_was_revoked_since_stays_so() {
 }
 
 #[test]
+fn ssh_keys_come_back_but_not_those_taken_away_since() {
+    use seawall_rules::ssh::key::PublicKey;
+    let gate = Gate::new();
+    let (alice, _) = gate.add("alice");
+    let (bob, _) = gate.add("bob");
+    let key = |byte: u8| {
+        let blob = [&b"\0\0\0\x0bssh-ed25519\0\0\0\x20"[..], &[byte; 32]].concat();
+        PublicKey::parse(&blob).unwrap()
+    };
+    let add = |store: &mut Store, id: &IdentityId, byte: u8| {
+        store.add_ssh_key(id, &key(byte), "", gate.now).unwrap();
+    };
+    let mut store = gate.store();
+    for (id, byte) in [(&alice, 1), (&alice, 2), (&alice, 3), (&bob, 4)] {
+        add(&mut store, id, byte);
+    }
+    drop(store);
+    let backup = gate.backup();
+    let mut store = gate.store();
+    let hash = |byte| crate::pki::sha256(key(byte).blob());
+    store.revoke_ssh_key(&hash(2), Reason::KeyCompromise, gate.now).unwrap();
+    // Given to another since, and one that is new.
+    store.revoke_ssh_key(&hash(3), Reason::Unspecified, gate.now).unwrap();
+    add(&mut store, &bob, 3);
+    add(&mut store, &alice, 5);
+    store.revoke_identity(&bob, Reason::Unspecified, gate.now).unwrap();
+    drop(store);
+    let store = gate.restore(&backup).unwrap();
+    let all = store.identities(gate.now).unwrap();
+    let live = all.iter().flat_map(|identity| &identity.ssh_keys).map(|key| key.fingerprint);
+    let mut live: Vec<_> = live.collect();
+    live.sort_unstable();
+    let mut expected = [hash(1), hash(5)];
+    expected.sort_unstable();
+    assert_eq!(live, expected);
+    let (_, held) = store.ssh_key(&hash(2)).unwrap().remove(0);
+    assert_eq!(held.reason, Some(Reason::KeyCompromise));
+}
+
+#[test]
 fn what_the_backup_does_not_know_is_revoked_but_renewals_are_kept() {
     let gate = Gate::new();
     let (alice, first) = gate.add("alice");
