@@ -1,6 +1,8 @@
 //! `seawall policy`: the roles, and why a request was decided as it was.
 
 mod explain;
+#[cfg(test)]
+mod language;
 mod list;
 #[cfg(test)]
 mod operations;
