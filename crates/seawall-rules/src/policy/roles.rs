@@ -135,6 +135,9 @@ fn refuse_repeated(drafts: &mut Vec<Draft>, built_in: usize, problems: &mut Vec<
 /// Names that stand for something else in the ids of rules.
 const RESERVED: &[&str] = &["escape", "everyone", "role"];
 
+/// The operations whose resources are bounded by a role.
+const CEILED: &[Operation] = &[Operation::ContainerCreate, Operation::ContainerUpdate];
+
 /// What one role lets be written, another must not read below.
 fn refuse_undermined(drafts: &[Draft], problems: &mut Vec<Problem>) {
     let all =
@@ -216,7 +219,10 @@ fn compile<'a>(
         extends.push(found.name.clone());
         extends.extend_from_slice(&found.extends);
         terms.add(&found.terms);
-        limits.push([found.terms.memory, found.terms.cpus, found.terms.pids]);
+        // One that neither makes nor changes a container has no say in what it may take.
+        if CEILED.iter().any(|&operation| found.grants(operation)) {
+            limits.push([found.terms.memory, found.terms.cpus, found.terms.pids]);
+        }
     }
     below.pop();
     let rule: Arc<str> = Arc::from(format!("{name}.operations"));

@@ -314,6 +314,12 @@ fn a_role_of_the_configuration_grants_what_it_lists_and_what_it_extends() {
         [bigger-shop]
         extends = "shop"
         memory = "2GiB"
+
+        [shop-and-eyes]
+        extends = ["viewer", "shop", "operator"]
+
+        [shop-or-more]
+        extends = ["shop", "developer"]
         "#,
     )
     .expect("it is right");
@@ -368,6 +374,9 @@ fn a_role_of_the_configuration_grants_what_it_lists_and_what_it_extends() {
     assert!(refused(&roles, "shop", "{}").is_some());
     let bigger = r#"{"HostConfig":{"Memory":2147483648,"NanoCpus":1,"PidsLimit":1}}"#;
     assert_eq!(refused(&roles, "bigger-shop", bigger), None);
+    // What has no containers to make has no say; what makes them without limit has.
+    assert!(refused(&roles, "shop-and-eyes", bigger).is_some());
+    assert_eq!(refused(&roles, "shop-or-more", bigger), None);
     assert!(refused(&roles, "shop", bigger).is_some());
 }
 

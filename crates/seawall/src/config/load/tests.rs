@@ -804,3 +804,49 @@ fn every_example_is_a_configuration() {
         interpret(&text).unwrap_or_else(|error| panic!("{}: {error}", example.display()));
     }
 }
+
+#[test]
+fn roles_stand_in_the_file_and_in_roles_d_beside_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("roles.d");
+    std::fs::create_dir(&folder).unwrap();
+    let context = Context {
+        config_file: dir.path().join("seawall.toml"),
+        state_dir: dir.path().join("state"),
+        json: false,
+    };
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let load = || load(&context, &Overrides::default());
+    write("seawall.toml", "[roles.shop]\nextends = \"ci\"\n");
+    write("roles.d/ci.toml", "[roles.ci]\noperations = [\"ContainerDelete\"]\n");
+    write("roles.d/README", "not a role");
+    assert_eq!(
+        load().unwrap().roles.to_string(),
+        "viewer, read-only, operator, developer, shop, ci and admin"
+    );
+    // Whatever is wrong, it is told with its file, and nothing of the roles holds.
+    for (text, told) in [
+        ("[roles.ci]\nextend = \"viewer\"\n", "ci.toml:2:1: a role has no key `extend`"),
+        ("listen = []\n", "ci.toml:1:1: a file of `roles.d` holds roles and nothing else"),
+        ("[roles.ci\n", "ci.toml:1:10: "),
+        ("[roles.shop]\n", "ci.toml:1:8: there are two roles `shop`"),
+    ] {
+        write("roles.d/ci.toml", text);
+        let error = load().unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        assert!(error.to_string().contains(told), "{error}");
+    }
+    write("roles.d/ci.toml", "");
+    let error = load().unwrap_err().to_string();
+    assert!(error.contains("seawall.toml:2:11: there is no role `ci` to extend"), "{error}");
+}
+
+#[test]
+fn no_role_binds_what_the_gate_itself_lives_by() {
+    for path in ["/srv/seawall", "/srv/seawall/audit/x", "/srv"] {
+        let text =
+            format!("[audit]\ndir = \"/srv/seawall/audit\"\n[roles.x]\nbinds = [\"{path}:ro\"]");
+        let told = complaint(&text);
+        assert!(told.contains("would give the host away"), "{told}");
+    }
+}
