@@ -109,7 +109,7 @@ fn mount(value: &Value, reader: &mut Reader) {
         }
         // Without a source it is a new volume without a name.
         "volume" if source.is_empty() => {}
-        "volume" => reader.ask_in("Source", Ask::Volume(source.to_owned())),
+        "volume" => reader.ask_in("Source", volume(source)),
         "tmpfs" => {}
         "image" => reader.ask_in("Source", Ask::Image(ImageName::new(source))),
         // `npipe`, `cluster`, and what comes.
@@ -149,11 +149,7 @@ pub(super) fn binds(value: &Value, reader: &mut Reader) {
         }
         reader.ask_in(
             &place,
-            if source.starts_with('/') {
-                bind(source, access)
-            } else {
-                Ask::Volume(source.to_owned())
-            },
+            if source.starts_with('/') { bind(source, access) } else { volume(source) },
         );
     }
 }
@@ -163,6 +159,16 @@ fn bind(source: &str, access: Access) -> Ask {
         Ask::Bind(source.to_owned(), access)
     } else {
         Ask::Escape(BIND_PATH, crate::escape::quoted(source.as_bytes()))
+    }
+}
+
+/// What is no name of a volume is refused by Docker, and a relative path for Podman.
+pub(super) fn volume(name: &str) -> Ask {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_.-".contains(&byte);
+    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.bytes().all(plain) {
+        Ask::Volume(name.to_owned())
+    } else {
+        Ask::Escape(BIND_PATH, crate::escape::quoted(name.as_bytes()))
     }
 }
 

@@ -180,7 +180,9 @@ fn a_bind_is_told_by_its_source_and_whether_it_writes() {
         ("/srv/:/x", "escape.bind-path", "`/srv/`"),
         ("/srv/./x:/x", "escape.bind-path", "`/srv/./x`"),
         ("data:/x", "role.volumes", "`data`"),
-        ("../etc:/x", "role.volumes", "`../etc`"),
+        ("../etc:/x", "escape.bind-path", "`../etc`"),
+        (".:/x", "escape.bind-path", "`.`"),
+        (":/x", "escape.bind-path", "``"),
     ] {
         let body = format!(r#""Binds":[{bind:?}]"#);
         host(&body, &[(rule, &format!("HostConfig.Binds[0] {told}"))]);

@@ -2,7 +2,7 @@
 
 use super::escape::{MOUNT_TYPE, VOLUME_DRIVER};
 use super::schema::{Schema, Shape, escapes, judged, schema};
-use super::{Ask, container, mount};
+use super::{container, mount};
 
 /// `VolumeCreate`. The `local` driver mounts whatever its options say, `/` as well.
 pub(crate) const VOLUME: Schema = schema(&[
@@ -12,7 +12,7 @@ pub(crate) const VOLUME: Schema = schema(&[
     judged("Labels", Shape::TextMap, container::labels),
     judged("Name", Shape::Text, |value, reader| {
         if let Some(name) = value.as_str().filter(|name| !name.is_empty()) {
-            reader.ask(Ask::Volume(name.to_owned()));
+            reader.ask(mount::volume(name));
         }
     }),
 ]);
