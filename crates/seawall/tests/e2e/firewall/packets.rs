@@ -140,9 +140,13 @@ fn a_port_that_is_redirected_to_the_gates_is_guarded_too() {
             };
             (from(&site.good, TO_GOOD), from(&site.bad, TO_BAD))
         };
-        assert_eq!(through(&site), ([true; 2], [true; 2]));
+        // One attempt may take longer than its time on a busy machine.
+        let become_so = |expected| {
+            until(SHORT, || format!("{backend}; {}", site.rules()), || through(&site) == expected);
+        };
+        become_so(([true; 2], [true; 2]));
         site.run(&["apply", "--backend", backend]).ok();
-        assert_eq!(through(&site), ([true; 2], [false; 2]), "{backend}");
+        become_so(([true; 2], [false; 2]));
     }
 }
 
