@@ -22,13 +22,11 @@ fn revoking_cuts_open_logs_exec_and_events() {
     let mut exec = alice.open(["exec", "-i", &container.name, "cat"]);
     exec.write(b"hello\n");
     let silent = alice.open(["exec", "-i", &container.name, "sleep", "1000"]);
-    let events = alice.start(["events"]);
+    let events = alice.events();
     let bobs_logs = bob.start(["logs", "-f", &container.name]);
     logs.stdout.wait_for("line");
     exec.stdout.wait_for("hello");
     bobs_logs.stdout.wait_for("line");
-    admin.run(["exec", &container.name, "true"]).ok();
-    events.stdout.wait_for("exec_start");
 
     gate.run(["revoke", "alice", "--reason", "affiliation-changed"]).ok();
     for running in [logs, exec, silent, events] {
@@ -122,9 +120,7 @@ fn one_certificate_of_an_identity_is_revoked_by_its_serial() {
 fn a_killed_session_is_cut_and_may_come_back() {
     let gate = Gate::up(&Engine::shared().socket());
     let alice = gate.docker_as("alice", "viewer");
-    let events = alice.start(["events"]);
-    Side::Engine.docker().run(["run", "--rm", "busybox"]).ok();
-    events.stdout.wait_for("container create");
+    let events = alice.events();
     let listed = gate.run(["sessions", "--json"]).ok();
     let sessions: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let id = sessions.to_string();

@@ -40,8 +40,15 @@ fn streams_end_with_the_engine_and_kept_connections_outlive_it() {
     docker.run(["run", "-d", "--name", "idle", "busybox", "sleep", "1000"]).ok();
     let events = docker.start(["events"]);
     let exec = docker.open(["exec", "-i", "idle", "cat"]);
-    docker.run(["exec", "idle", "true"]).ok();
-    events.stdout.wait_for("exec_start");
+    // Events come from when the engine has begun to send them on.
+    until(
+        SHORT,
+        || "no event arrives".to_owned(),
+        || {
+            docker.run(["exec", "idle", "true"]).ok();
+            events.stdout.text().contains("exec_start")
+        },
+    );
     engine.kill();
     // Told at once that the other side is gone.
     events.wait();
@@ -193,9 +200,7 @@ fn reloads_under_load_cost_nothing() {
     let alice = gate.credentials("alice", "viewer");
     let docker = gate.docker_as("bob", "admin");
     let load = Load::on(&gate, &alice);
-    let events = docker.start(["events"]);
-    Side::Engine.docker().run(["run", "--rm", "busybox"]).ok();
-    events.stdout.wait_for("container create");
+    let events = docker.events();
     load.run(|| {
         let config = std::fs::read_to_string(gate.config()).unwrap();
         for round in 0..10 {
@@ -249,14 +254,12 @@ fn sigterm_lets_streams_finish_and_a_second_one_does_not_wait() {
         || "it still takes connections".to_owned(),
         || std::net::TcpStream::connect(gate.address()).is_err(),
     );
-    admin.run(["exec", &container.name, "touch", "/go"]).ok();
+    admin.run(["exec", &container.name, "touch", "/go"]);
     assert_eq!(logs.wait().ok(), "begun\nover");
     assert!(gate.wait().success());
 
     gate.start();
-    let events = docker.start(["events"]);
-    admin.run(["run", "--rm", "busybox"]).ok();
-    events.stdout.wait_for("container create");
+    let events = docker.events();
     gate.signal(Signal::SIGTERM);
     until(
         SHORT,
@@ -272,9 +275,7 @@ fn sigterm_lets_streams_finish_and_a_second_one_does_not_wait() {
 fn a_drain_has_a_deadline() {
     let gate = Gate::up_with(&Engine::shared().socket(), "[limits]\ndrain = \"1s\"");
     let docker = gate.docker_as("alice", "viewer");
-    let events = docker.start(["events"]);
-    Side::Engine.docker().run(["run", "--rm", "busybox"]).ok();
-    events.stdout.wait_for("container create");
+    let events = docker.events();
     gate.signal(Signal::SIGTERM);
     gate.wait();
     events.wait();

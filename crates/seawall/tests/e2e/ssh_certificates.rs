@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::support::client::{Docker, Side};
+use crate::support::client::Docker;
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
 use crate::support::ssh::Ssh;
@@ -97,9 +97,7 @@ fn a_certificate_that_lacks_anything_is_refused() {
 fn a_krl_ends_a_certificate_and_what_it_has_open() {
     let corp = Corp::new();
     let docker = corp.certify(&["-n", "alice", "-z", "7"]);
-    let events = docker.start(["events"]);
-    Side::Engine.docker().run(["run", "--rm", "busybox"]).ok();
-    events.stdout.wait_for("container create");
+    let events = docker.events();
     let spec = corp.file("spec");
     std::fs::write(&spec, "serial: 7\n").unwrap();
     run(&["-q", "-k", "-f", &corp.file("krl"), "-s", &corp.file("ca.pub"), &spec]);

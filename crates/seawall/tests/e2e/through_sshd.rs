@@ -248,9 +248,7 @@ fn certificates_come_through_sshd_until_they_are_revoked() {
     let credential = format!("ssh-cert:2:laptop:{}", client.fingerprint());
     assert_eq!((&record["identity"], &record["credential"]), (&"alice".into(), &credential.into()));
 
-    let events = docker.start(["events"]);
-    Side::Engine.docker().run(["run", "--rm", "busybox"]).ok();
-    events.stdout.wait_for("container create");
+    let events = docker.events();
     std::fs::write(file("spec"), "serial: 2\n").unwrap();
     run(&["-q", "-k", "-f", &file("krl"), "-s", &file("ca.pub"), &file("spec")]);
     gate.run(["reload"]).ok();

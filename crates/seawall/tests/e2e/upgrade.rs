@@ -34,7 +34,7 @@ fn an_upgrade_lets_streams_finish_and_turns_no_client_away() {
     until_it_said(&gate, "stopping: no new requests", 1);
     let early = docker.start(["ps"]);
     TcpStream::connect(gate.address()).expect("whoever comes meanwhile waits");
-    admin.run(["exec", &container.name, "touch", "/go"]).ok();
+    admin.run(["exec", &container.name, "touch", "/go"]);
     assert_eq!(logs.wait().ok(), "begun\nover");
     early.wait().ok();
     until_it_said(&gate, "\"serving\"", 2);

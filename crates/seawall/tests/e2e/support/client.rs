@@ -11,6 +11,7 @@ use super::gate::Gate;
 use super::process::{Done, Running};
 use super::raw::Connection;
 use super::ssh::Ssh;
+use super::wait::{SHORT, until};
 
 /// Which way the client's requests go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +95,21 @@ impl Docker {
     /// Starts `docker ARGS` with no input.
     pub(crate) fn start<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Running {
         Running::start(self.command(args))
+    }
+
+    /// Starts `docker events`, and lets something happen on the shared engine, which it is of,
+    /// until one arrives: the command line does not tell when the engine has begun to send.
+    pub(crate) fn events(&self) -> Running {
+        let events = self.start(["events"]);
+        until(
+            SHORT,
+            || "no event arrives".to_owned(),
+            || {
+                Side::Engine.docker().run(["run", "--rm", "busybox"]).ok();
+                events.stdout.text().contains("container create")
+            },
+        );
+        events
     }
 
     /// Starts `docker ARGS` with its standard input open.
