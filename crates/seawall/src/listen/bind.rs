@@ -32,10 +32,11 @@ pub fn bind(wanted: &[Listen], sshd: Option<&Sshd>) -> Result<Vec<Listener>, Err
     for (place, listen) in wanted.iter().enumerate() {
         match listen {
             Listen::Tcp { at, .. } | Listen::Ssh { at, .. } => {
+                let scheme = if matches!(listen, Listen::Ssh { .. }) { "ssh" } else { "tcp" };
                 let handed = inherited.iter().position(|handed| is_at(handed, at));
                 let listener = match handed {
                     Some(position) => tcp(inherited.swap_remove(position))?,
-                    None => bind_tcp(listen, at)?,
+                    None => bind_tcp(scheme, at)?,
                 };
                 let interface = match at {
                     At::Address(_) => None,
@@ -118,8 +119,10 @@ fn tcp(listener: std::net::TcpListener) -> Result<TcpListener, Error> {
 
 /// Whether a socket that was handed over is the one that is wanted there.
 fn is_at(socket: &std::net::TcpListener, at: &At) -> bool {
-    let Ok(address) = socket.local_addr() else { return false };
-    let interface = SockRef::from(socket).device().ok().flatten();
+    // That of an interface which is gone has an error in place of a device.
+    let (Ok(address), Ok(interface)) = (socket.local_addr(), SockRef::from(socket).device()) else {
+        return false;
+    };
     match at {
         At::Address(wanted) => interface.is_none() && address == *wanted,
         At::Interface { name, port } => {
@@ -128,7 +131,7 @@ fn is_at(socket: &std::net::TcpListener, at: &At) -> bool {
     }
 }
 
-fn bind_tcp(listen: &Listen, at: &At) -> Result<TcpListener, Error> {
+pub(super) fn bind_tcp(scheme: &str, at: &At) -> Result<TcpListener, Error> {
     let address = at.address();
     let bind = |address: SocketAddr| -> io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
@@ -153,7 +156,6 @@ fn bind_tcp(listen: &Listen, at: &At) -> Result<TcpListener, Error> {
         }
         bound => bound,
     };
-    let scheme = if matches!(listen, Listen::Ssh { .. }) { "ssh" } else { "tcp" };
     bound.map_err(|error| {
         let failed = Error::failed(format!("cannot listen on {scheme}://{at}: {error}"));
         if let At::Interface { name, .. } = at {

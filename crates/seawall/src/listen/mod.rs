@@ -3,6 +3,7 @@
 
 mod bind;
 mod filter;
+mod interface;
 mod lanes;
 mod reach;
 
@@ -28,6 +29,7 @@ use crate::sshd;
 
 use crate::ssh;
 use filter::Filter;
+use interface::Interface;
 
 pub use bind::{FROM_BEFORE, bind, handed_over};
 pub use lanes::Lanes;
@@ -77,19 +79,25 @@ pub enum Listener {
 /// Accepts until `stop`, handing each connection to a task of its own on one of the lanes.
 pub async fn accept(
     gate: Arc<Gate>,
-    listener: Listener,
+    mut listener: Listener,
     lanes: Arc<Lanes>,
     stop: CancellationToken,
 ) {
     let mut published = gate.published.subscribe();
     let mut filter = Filter::default();
+    let mut interface = Interface::of(&listener);
     loop {
-        if let Listener::Tcp { listener, place, .. } = &listener {
-            filter.follow(&gate.snapshot.load().config, listener, *place);
+        if let Some((listener, place)) = listener.network() {
+            filter.follow(&gate.snapshot.load().config, listener, place);
         }
         let accepted = tokio::select! {
             () = stop.cancelled() => break,
             Ok(()) = published.changed() => continue,
+            socket = interface.made_again() => {
+                listener.replace(socket);
+                filter = Filter::default();
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -131,6 +139,37 @@ impl Listener {
             Self::Sshd { path, uid, .. } => {
                 format!("unix://{} for sshd as uid {uid}", path.display())
             }
+        }
+    }
+
+    /// Its socket and its place in `listen`, where it is reached over a network.
+    fn network(&self) -> Option<(&TcpListener, usize)> {
+        match self {
+            Self::Tcp { listener, place, .. } | Self::Ssh { listener, place, .. } => {
+                Some((listener, *place))
+            }
+            Self::Unix { .. } | Self::Sshd { .. } => None,
+        }
+    }
+
+    /// The interface it is bound to, after the scheme and before the port.
+    fn interface(&self) -> Option<(&'static str, &str, u16)> {
+        match self {
+            Self::Tcp { listener, interface: Some(name), .. } => {
+                Some(("tcp", name, listener.local_addr().ok()?.port()))
+            }
+            Self::Ssh { listener, interface: Some(name), .. } => {
+                Some(("ssh", name, listener.local_addr().ok()?.port()))
+            }
+            Self::Tcp { .. } | Self::Ssh { .. } | Self::Unix { .. } | Self::Sshd { .. } => None,
+        }
+    }
+
+    /// Takes a network listener's socket out and puts this one in its place.
+    fn replace(&mut self, socket: TcpListener) {
+        match self {
+            Self::Tcp { listener, .. } | Self::Ssh { listener, .. } => *listener = socket,
+            Self::Unix { .. } | Self::Sshd { .. } => {}
         }
     }
 

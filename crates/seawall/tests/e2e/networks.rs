@@ -206,6 +206,22 @@ fn who_is_denied_finds_no_port_where_the_kernel_drops_it() {
 }
 
 #[test]
+fn an_interface_that_is_removed_and_made_again_is_served_again() {
+    let net = Pair::new();
+    let gate = gate_at(&net.server, "\"tcp://%eth0:2376?allow=10.77.0.2\"", "");
+    assert_eq!(served(&net.client, &gate, "10.77.0.1"), Some(200));
+    net.server.ip(["link", "delete", "eth0"]);
+    net.server.connect("eth0", &net.client, "eth0");
+    net.server.add_address("eth0", "10.77.0.1/24");
+    net.client.add_address("eth0", "10.77.0.2/24");
+    until(
+        SHORT,
+        || "nobody listens there".to_owned(),
+        || served(&net.client, &gate, "10.77.0.1") == Some(200),
+    );
+}
+
+#[test]
 fn an_upgrade_keeps_the_socket_of_an_interface_and_the_networks_of_a_listener() {
     let net = Pair::new();
     let gate = gate_at(&net.server, "\"tcp://%eth0:2376?allow=10.77.0.2\"", "");
