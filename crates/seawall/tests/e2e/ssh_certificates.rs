@@ -6,6 +6,7 @@ use std::path::Path;
 use crate::support::client::Docker;
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
+use crate::support::process::script;
 use crate::support::ssh::Ssh;
 use crate::support::sshd::keygen;
 
@@ -144,17 +145,15 @@ fn an_invitation_brings_an_ssh_key_along() {
 
 /// A docker command line with this home, whose `ssh` uses the files of `folder` only.
 fn over(folder: &Path, home: &Path) -> Docker {
-    use std::os::unix::fs::PermissionsExt;
     let bin = home.join("bin");
     std::fs::create_dir(&bin).unwrap();
     let folder = folder.display();
-    let script = format!(
+    let runs = format!(
         "#!/bin/sh\nexec /usr/bin/ssh -F /dev/null -o IdentityFile={folder}/id_ed25519 \\\n\
          -o IdentityAgent=none -o UserKnownHostsFile={folder}/known_hosts \\\n\
          -o GlobalKnownHostsFile=/dev/null -o StrictHostKeyChecking=yes \"$@\"\n"
     );
-    std::fs::write(bin.join("ssh"), script).unwrap();
-    std::fs::set_permissions(bin.join("ssh"), PermissionsExt::from_mode(0o755)).unwrap();
+    script(&bin.join("ssh"), &runs);
     let path = std::env::var("PATH").unwrap();
     Docker::first(vec![
         ("PATH", format!("{}:{path}", bin.display())),

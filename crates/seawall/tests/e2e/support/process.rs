@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{Read, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -185,4 +186,14 @@ fn clipped(text: &str) -> &str {
     let from = text.len().saturating_sub(3000);
     let from = (from..).find(|&at| text.is_char_boundary(at)).unwrap_or(0);
     &text[from..]
+}
+
+/// Writes a script that can be run at once. Another process writes it: while a file is open for
+/// writing here, a child that another test is just starting may hold it, and nobody can run it.
+pub(crate) fn script(at: &Path, text: &str) {
+    let mut install = Command::new("install");
+    install.args(["-m", "755", "/dev/stdin"]).arg(at);
+    let mut install = Running::spawn(install, Stdio::piped());
+    install.write(text.as_bytes());
+    install.wait().ok();
 }

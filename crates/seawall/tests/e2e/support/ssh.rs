@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -10,7 +9,7 @@ use std::sync::OnceLock;
 use super::client::Docker;
 use super::engine::Engine;
 use super::gate::Gate;
-use super::process::{Done, Running};
+use super::process::{Done, Running, script};
 
 /// Somebody with a key, on some machine. The folder goes with the value.
 pub(crate) struct Ssh {
@@ -76,9 +75,8 @@ impl Ssh {
         // /etc/passwd names whatever HOME is.
         let bin = dir.join("bin");
         fs::create_dir(&bin).unwrap();
-        let script = format!("#!/bin/sh\nexec /usr/bin/ssh -F {shown}/config \"$@\"\n");
-        fs::write(bin.join("ssh"), script).unwrap();
-        fs::set_permissions(bin.join("ssh"), fs::Permissions::from_mode(0o755)).unwrap();
+        let runs = format!("#!/bin/sh\nexec /usr/bin/ssh -F {shown}/config \"$@\"\n");
+        script(&bin.join("ssh"), &runs);
         let host = format!("{user}@127.0.0.1:{}", gate.ssh_address().port());
         Self { dir, host, _dir: temp }
     }

@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 use super::client::Docker;
 use super::engine::tail;
 use super::gate::free_address;
-use super::process::{Done, Running};
+use super::process::{Done, Running, script};
 use super::wait::{SHORT, until};
 
 /// The uid of the user as whom sshd runs `seawall dial-stdio`; it is nobody's on this host.
@@ -116,8 +116,7 @@ impl SshClient {
         // OpenSSH looks for its configuration where the password file says, whatever HOME is.
         let wrapper = format!("#!/bin/sh\nexec /usr/bin/ssh -F '{dir}/config' \"$@\"\n");
         fs::create_dir_all(self.path("bin")).unwrap();
-        fs::write(self.path("bin/ssh"), wrapper).unwrap();
-        fs::set_permissions(self.path("bin/ssh"), Permissions::from_mode(0o755)).unwrap();
+        script(&self.path("bin/ssh"), &wrapper);
     }
 
     /// A file of its folder.
