@@ -4,12 +4,14 @@
 //! client's signature; who that is, and whether it may enter, is decided here. The key decides:
 //! the user name a client gives opens nothing.
 
+use std::sync::Arc;
+
 use seawall_rules::escape::bounded;
 use seawall_rules::ssh::certificate::Certificate;
 use seawall_rules::ssh::key::{Kind, PublicKey};
 use trust::Shown;
 
-use super::Credential;
+use super::{Authority, Credential};
 use crate::admit::Peer;
 use crate::gate::Snapshot;
 use crate::pki::sha256;
@@ -43,12 +45,15 @@ pub enum Server {
 #[error("{0}")]
 pub struct Refused(pub String);
 
-/// Whose it is under this snapshot. The session that begins with the answer is judged again under
-/// every later one.
+/// Whose it is under this snapshot, and what it may. The session that begins with the answer is
+/// judged again under every later one.
 ///
 /// # Errors
 /// [`Refused`] with the reason.
-pub fn authenticate(snapshot: &Snapshot, offered: &Offered) -> Result<Credential, Refused> {
+pub fn authenticate(
+    snapshot: &Snapshot,
+    offered: &Offered,
+) -> Result<(Credential, Arc<Authority>), Refused> {
     let credential = credential(offered)?;
     let authority = snapshot
         .authorize(&credential, &offered.peer)
@@ -59,7 +64,7 @@ pub fn authenticate(snapshot: &Snapshot, offered: &Offered) -> Result<Credential
         let name = &authority.subject.name;
         return Err(Refused(format!("{credential} is {name}'s, not that of the user name {user}")));
     }
-    Ok(credential)
+    Ok((credential, authority))
 }
 
 fn credential(offered: &Offered) -> Result<Credential, Refused> {

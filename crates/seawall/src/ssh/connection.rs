@@ -19,7 +19,7 @@ use super::line::{Ask, Line, Reply, Wish};
 use super::process::Process;
 use crate::admit::Peer;
 use crate::audit::RefusedConnection;
-use crate::authenticate::ssh::{Offered, Server, authenticate};
+use crate::authenticate::ssh::{Offered, Refused, Server, authenticate};
 use crate::authenticate::{Authority, Credential};
 use crate::gate::Gate;
 use crate::metrics::Limit;
@@ -182,12 +182,12 @@ impl Connection {
             return false;
         }
         let offered = self.offered(public, user);
-        match self.authenticated(&offered) {
+        match authenticate(&self.gate.snapshot.load(), &offered) {
             Ok((credential, authority)) => {
                 self.proved = Some(Proved { offered, credential, authority });
                 true
             }
-            Err(reason) => {
+            Err(Refused(reason)) => {
                 let user = bounded(offered.user.as_bytes(), 64);
                 tracing::info!(peer = %self.peer.address, %user, reason, "SSH key refused");
                 self.offered_unknown = true;
@@ -198,23 +198,15 @@ impl Connection {
 
     /// Whether it still is who it was, by the snapshot in force.
     fn judge(&mut self) -> Result<(), String> {
-        let Some(proved) = &self.proved else { return Err("not authenticated".to_owned()) };
-        let (credential, authority) = self.authenticated(&proved.offered)?;
-        let offered = proved.offered.clone();
-        self.proved = Some(Proved { offered, credential, authority });
+        let Some(proved) = &mut self.proved else { return Err("not authenticated".to_owned()) };
+        let (_, authority) = authenticate(&self.gate.snapshot.load(), &proved.offered)
+            .map_err(|refused| refused.0)?;
+        proved.authority = authority;
         Ok(())
     }
 
     fn offered(&self, public: Vec<u8>, user: String) -> Offered {
         Offered { public, user, peer: self.peer, server: Server::Gate }
-    }
-
-    /// What a proof is worth under the snapshot in force.
-    fn authenticated(&self, offered: &Offered) -> Result<(Credential, Arc<Authority>), String> {
-        let snapshot = self.gate.snapshot.load();
-        let credential = authenticate(&snapshot, offered).map_err(|refused| refused.0)?;
-        let authority = snapshot.authorize(&credential, &self.peer).map_err(|ended| ended.0)?;
-        Ok((credential, authority))
     }
 
     /// Opens the pipeline for a channel that means the engine.
