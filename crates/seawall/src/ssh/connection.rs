@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime};
 
 use seawall_rules::escape::bounded;
 use seawall_rules::ssh::exec::{self, means_the_engine};
-use serde_json::json;
 use tokio::net::UnixStream;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -17,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::line::{Ask, Line, Reply, Wish};
 use super::process::Process;
+use super::record_refused;
 use crate::admit::Peer;
 use crate::audit::RefusedConnection;
 use crate::authenticate::ssh::{Offered, Refused, Server, authenticate};
@@ -150,7 +150,7 @@ impl Connection {
             }
             Ask::Opens(wish) => self.opens(&wish).await,
             Ask::Noted(kind, detail) => {
-                self.note(kind.as_str(), &detail);
+                self.note(kind.as_str(), bounded(detail.as_bytes(), 256));
                 Next::Nothing
             }
         };
@@ -214,20 +214,18 @@ impl Connection {
         if let Err(why) = self.judge() {
             return Next::Reply(Reply::Refused { why });
         }
-        let (kind, detail) = match wish {
-            Wish::Exec(command) => ("exec", bounded(command, 256)),
-            Wish::Shell => ("shell", String::new()),
-            Wish::Streamlocal(path) => ("streamlocal", bounded(path.as_bytes(), 256)),
-            Wish::Subsystem(name) => ("subsystem", bounded(name.as_bytes(), 64)),
+        let (wish, kind, detail) = match wish {
+            Wish::Exec(command) => (exec::Wish::Exec(command), "exec", bounded(command, 256)),
+            Wish::Shell => (exec::Wish::Shell, "shell", String::new()),
+            Wish::Streamlocal(path) => {
+                (exec::Wish::Streamlocal(path), "streamlocal", bounded(path.as_bytes(), 256))
+            }
+            Wish::Subsystem(name) => {
+                (exec::Wish::Subsystem(name), "subsystem", bounded(name.as_bytes(), 64))
+            }
         };
-        let decided = means_the_engine(match wish {
-            Wish::Exec(command) => exec::Wish::Exec(command),
-            Wish::Shell => exec::Wish::Shell,
-            Wish::Streamlocal(path) => exec::Wish::Streamlocal(path),
-            Wish::Subsystem(name) => exec::Wish::Subsystem(name),
-        });
-        if let Err(refused) = decided {
-            self.note(kind, &detail);
+        if let Err(refused) = means_the_engine(wish) {
+            self.note(kind, detail);
             return Next::Reply(Reply::Refused { why: refused.to_string() });
         }
         let refused = |why: &str| Next::Reply(Reply::Refused { why: why.to_owned() });
@@ -257,22 +255,11 @@ impl Connection {
 
     /// Records what was refused, each kind once a connection: a client of Debian's sends its
     /// locale every time.
-    fn note(&mut self, kind: &'static str, detail: &str) {
-        let Some(proved) = &self.proved else { return };
-        if !self.noted.insert(kind) {
-            return;
-        }
-        let subject = &proved.authority.subject;
-        let detail = json!({
-            "identity": subject.name,
-            "credential": subject.credential,
-            "peer": self.peer.address.to_string(),
-            "asked": kind,
-            "detail": bounded(detail.as_bytes(), 256),
-        });
-        // Nothing was let in that a missing record could hide.
-        if let Err(error) = self.gate.trail.event("ssh.refused", detail) {
-            tracing::error!(%error, "cannot record what was refused over SSH");
+    fn note(&mut self, kind: &'static str, detail: String) {
+        if let Some(proved) = &self.proved
+            && self.noted.insert(kind)
+        {
+            record_refused(&self.gate, &proved.authority, self.peer, kind, detail);
         }
     }
 

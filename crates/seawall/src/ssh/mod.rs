@@ -16,10 +16,14 @@ pub mod process;
 
 use std::path::Path;
 
+use serde_json::json;
 use tokio::task::JoinHandle;
 
+use crate::admit::Peer;
+use crate::authenticate::Authority;
 use crate::cli::report::Error;
 use crate::config::{Config, Listen};
+use crate::gate::Gate;
 use host_key::HostKey;
 use process::Process;
 
@@ -51,5 +55,27 @@ impl Server {
         let (process, watcher) = Process::start(key.setup()?).await?;
         let (fingerprint, host_key) = (key.fingerprint(), key.public_line());
         Ok(Some((Self { process, fingerprint, host_key }, watcher)))
+    }
+}
+
+/// Records what somebody asked of SSH, by whichever server, and did not get; `detail` is fit to
+/// be recorded.
+pub fn record_refused(
+    gate: &Gate,
+    authority: &Authority,
+    peer: Peer,
+    asked: &'static str,
+    detail: String,
+) {
+    let detail = json!({
+        "identity": authority.subject.name,
+        "credential": authority.subject.credential,
+        "peer": peer.address.to_string(),
+        "asked": asked,
+        "detail": detail,
+    });
+    // Nothing was let in that a missing record could hide.
+    if let Err(error) = gate.trail.event("ssh.refused", detail) {
+        tracing::error!(%error, "cannot record what was refused over SSH");
     }
 }

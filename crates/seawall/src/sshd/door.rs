@@ -7,7 +7,6 @@ use std::sync::Arc;
 use data_encoding::BASE64;
 use seawall_rules::escape::bounded;
 use seawall_rules::ssh::exec::{Refused, Wish, means_the_engine};
-use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 
@@ -19,6 +18,7 @@ use crate::authenticate::{Authority, Credential};
 use crate::gate::Gate;
 use crate::metrics::Limit;
 use crate::session;
+use crate::ssh::record_refused;
 
 /// Serves a connection of a process with this uid; shims run as `shim`.
 pub async fn serve(gate: &Arc<Gate>, mut stream: UnixStream, uid: u32, shim: u32) {
@@ -84,7 +84,9 @@ async fn enter(
     };
     let wish = command.map_or(Wish::Shell, |command| Wish::Exec(command.as_bytes()));
     if let Err(Refused(why)) = means_the_engine(wish) {
-        record(gate, &authority, peer, command);
+        let asked = if command.is_some() { "exec" } else { "shell" };
+        let detail = bounded(command.unwrap_or_default().as_bytes(), 256);
+        record_refused(gate, &authority, peer, asked, detail);
         // It was authenticated, and its refusal is recorded: no refused connection.
         let _ = say(&mut stream, &Answer::No { why }).await;
         return Ok(());
@@ -117,20 +119,6 @@ async fn refuse(
 ) -> Result<(), RefusedConnection> {
     let _ = say(stream, &Answer::No { why: why.to_owned() }).await;
     Err(counted)
-}
-
-fn record(gate: &Gate, authority: &Authority, peer: Peer, command: Option<&str>) {
-    let detail = json!({
-        "identity": authority.subject.name,
-        "credential": authority.subject.credential,
-        "peer": peer.address.to_string(),
-        "asked": if command.is_some() { "exec" } else { "shell" },
-        "detail": bounded(command.unwrap_or_default().as_bytes(), 256),
-    });
-    // Nothing was let in that a missing record could hide.
-    if let Err(error) = gate.trail.event("ssh.refused", detail) {
-        tracing::error!(%error, "cannot record what was refused over SSH");
-    }
 }
 
 /// The first line. Nothing follows it before it is answered.

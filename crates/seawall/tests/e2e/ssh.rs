@@ -82,6 +82,7 @@ fn whatever_is_no_engine_is_refused_with_a_word_and_recorded() {
         let says = format!("seawall: only `docker system dial-stdio` runs here, not `{command}`");
         assert!(stderr.contains(&says), "{command}: {stderr}");
     }
+    alice.run(none(), Some(r"a\b")).fails();
     alice.run(["-s"], Some("sftp")).fails();
 
     // Each of these is refused, and the engine is reached beside it all the same.
@@ -97,10 +98,11 @@ fn whatever_is_no_engine_is_refused_with_a_word_and_recorded() {
     let (_, stderr) = alice.run(["-W", "127.0.0.1:22"], None).fails();
     assert!(stderr.contains("stdio forwarding failed"), "{stderr}");
 
-    let asked: Vec<_> = gate
-        .records()
+    let mut refused = gate.records();
+    refused.retain(|record| record["what"] == "ssh.refused");
+    assert!(refused.iter().any(|record| record["detail"]["detail"] == r"a\x5cb"), "{refused:?}");
+    let asked: Vec<_> = refused
         .iter()
-        .filter(|record| record["what"] == "ssh.refused")
         .map(|record| {
             assert_eq!(record["detail"]["identity"], "alice", "{record}");
             record["detail"]["asked"].as_str().unwrap().to_owned()
