@@ -150,7 +150,7 @@ impl Eq for Check {}
 
 #[cfg(test)]
 mod tests {
-    use super::catalogue::socket::SOCKET_ACL;
+    use super::catalogue::socket::{SOCKET_ACL, SOCKET_GROUP};
 
     #[test]
     fn a_remedy_is_safe_to_be_copied_into_a_shell() {
@@ -158,5 +158,9 @@ mod tests {
         assert!(remedy("/run/docker.sock").ends_with("sudo setfacl -b /run/docker.sock"));
         assert!(remedy("/x; rm -r /").ends_with("-b '/x; rm -r /'"));
         assert!(remedy("/it's\n$(id)").ends_with("-b '/it'\\''s\u{fffd}$(id)'"));
+        // A value that looks like a name is a value still.
+        let values = [("user", "{group}"), ("group", "; id ;")];
+        let remedy = SOCKET_GROUP.remedy_with(&values);
+        assert!(remedy.contains("'{group}'"), "{remedy}");
     }
 }

@@ -173,6 +173,18 @@ mod tests {
             merged += &format!("m{level}: &m{level}\n  <<: *m{}\n", level - 1);
         }
         assert!(read(&merged).unwrap().get("m199").is_some());
+        // The same by lists of merges, and by several merges of one map.
+        let mut listed = "m0: &m0 {k: v}\n".to_owned();
+        let mut twice = listed.clone();
+        for level in 1..60 {
+            let below = level - 1;
+            listed += &format!("m{level}: &m{level}\n  <<: [*m{below}, *m{below}]\n");
+            twice += &format!("m{level}: &m{level}\n  <<: *m{below}\n  <<: *m{below}\n");
+        }
+        for text in [listed, twice] {
+            let tree = read(&text).unwrap();
+            assert_eq!(tree.get("m59").unwrap().get("k").unwrap().text(), Some("v"));
+        }
     }
 
     #[test]
