@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Ask;
 use super::escape::{BLOCK_IO, CGROUP_PARENT, DEVICE_REQUEST, DEVICE_RULE, OOM, REALTIME, ULIMIT};
 use super::schema::{Field, Reader, Schema, Shape, escapes, harmless, judged, schema};
+use crate::json::field;
 
 pub(super) const FIELDS: &[Field] = &[
     escapes("BlkioDeviceReadBps", Shape::List(&THROTTLE), BLOCK_IO),
@@ -82,7 +83,8 @@ const ULIMITS: Schema = schema(&[
 
 /// What a new container may take: where it says nothing, there is no limit.
 pub(super) fn of_new(value: &Value, reader: &mut Reader) {
-    let [memory, cpus, pids] = limits(value);
+    // The kernel's period where none is given is 100 ms.
+    let [memory, cpus, pids] = limits(value, Some(100_000));
     reader.ask_in("Memory", Ask::Memory(memory));
     reader.ask_in("NanoCpus", Ask::Cpus(cpus));
     reader.ask_in("PidsLimit", Ask::Pids(pids));
@@ -90,29 +92,36 @@ pub(super) fn of_new(value: &Value, reader: &mut Reader) {
 
 /// What an existing one may take from now on: where it says nothing, that stays as it is.
 pub(super) fn of_changed(value: &Value, reader: &mut Reader) {
-    let [memory, cpus, pids] = limits(value);
-    let set = |names: &[&str]| {
-        names.iter().any(|name| value.get(name).and_then(Value::as_i64).unwrap_or_default() != 0)
-    };
-    if set(&["Memory"]) {
+    // Nobody knows the period that a new quota meets, so without one it has no limit.
+    let [memory, cpus, pids] = limits(value, None);
+    let set = |name: &str| number(value, name).is_some_and(|number| number != 0);
+    if set("Memory") {
         reader.ask_in("Memory", Ask::Memory(memory));
     }
-    if set(&["NanoCpus", "CpuQuota", "CpuPeriod"]) {
+    if ["NanoCpus", "CpuQuota", "CpuPeriod"].into_iter().any(set) {
         reader.ask_in("NanoCpus", Ask::Cpus(cpus));
     }
-    if set(&["PidsLimit"]) {
+    // The one limit that 0 lifts.
+    if number(value, "PidsLimit").is_some() {
         reader.ask_in("PidsLimit", Ask::Pids(pids));
     }
 }
 
 /// Memory, billionths of a CPU, processes; `None` is without limit.
-fn limits(value: &Value) -> [Option<u64>; 3] {
-    let number = |name: &str| {
-        let number = value.get(name).and_then(Value::as_i64);
-        number.and_then(|number| u64::try_from(number).ok()).filter(|&number| number > 0)
+fn limits(value: &Value, period: Option<u64>) -> [Option<u64>; 3] {
+    let limit = |name: &str| {
+        number(value, name)
+            .and_then(|number| u64::try_from(number).ok())
+            .filter(|&number| number > 0)
     };
-    // The kernel's period where none is given is 100 ms.
-    let of_quota = number("CpuQuota")
-        .map(|quota| quota.saturating_mul(1_000_000_000) / number("CpuPeriod").unwrap_or(100_000));
-    [number("Memory"), number("NanoCpus").or(of_quota), number("PidsLimit")]
+    let of_quota = || {
+        let quota = limit("CpuQuota")?.saturating_mul(1_000_000_000);
+        Some(quota / limit("CpuPeriod").or(period)?)
+    };
+    [limit("Memory"), limit("NanoCpus").or_else(of_quota), limit("PidsLimit")]
+}
+
+/// In whichever spelling it has: older documents have `NanoCPUs`.
+fn number(value: &Value, name: &str) -> Option<i64> {
+    field(value, name).and_then(Value::as_i64)
 }

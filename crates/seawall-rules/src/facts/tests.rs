@@ -237,6 +237,40 @@ fn a_mount_is_told_by_its_type() {
     }
 }
 
+/// moby `postContainersUpdate`: only `null` keeps the limit, and anything below 1 lifts it.
+#[test]
+fn a_limit_that_is_lifted_is_asked_for() {
+    for (limit, asked) in [("0", true), ("-1", true), ("null", false)] {
+        let body = format!(r#"{{"PidsLimit":{limit}}}"#);
+        let asks = read(Operation::ContainerUpdate, &body).unwrap().asks;
+        let pids = Fact { field: "PidsLimit".to_owned(), ask: Ask::Pids(None) };
+        assert_eq!(asks, asked.then_some(pids).into_iter().collect::<Vec<_>>(), "{limit}");
+    }
+}
+
+/// A container with a period of 1 ms would take a hundred times what the quota says.
+#[test]
+fn a_quota_is_a_limit_only_with_the_period_it_meets() {
+    for (body, cpus) in [
+        (r#"{"CpuQuota":150000}"#, None),
+        (r#"{"CpuPeriod":1000}"#, None),
+        (r#"{"CpuQuota":150000,"CpuPeriod":100000}"#, Some(1_500_000_000)),
+    ] {
+        let asks = read(Operation::ContainerUpdate, body).unwrap().asks;
+        assert_eq!(asks.iter().map(|fact| &fact.ask).collect::<Vec<_>>(), [&Ask::Cpus(cpus)]);
+    }
+}
+
+/// Docker's own spelling, and that of its older documents, which Go takes for the same.
+#[test]
+fn a_limit_of_cpus_is_seen_in_either_spelling() {
+    for name in ["NanoCpus", "NanoCPUs"] {
+        let body = format!(r#"{{"HostConfig":{{"{name}":1500000000}}}}"#);
+        let asks = read(Operation::ContainerCreate, &body).unwrap().asks;
+        assert!(asks.iter().any(|fact| fact.ask == Ask::Cpus(Some(1_500_000_000))), "{asks:?}");
+    }
+}
+
 #[test]
 fn a_port_is_told_with_its_address_and_every_port_it_may_come_to_be() {
     for (binding, told) in [
@@ -302,6 +336,7 @@ fn the_other_bodies_are_read_as_closely() {
         ),
         (ContainerUpdate, r#"{"Memory":0,"CpuShares":5,"PidsLimit":null}"#, &[]),
         (ContainerUpdate, r#"{"Memory":1024}"#, &[("role.memory", "Memory 1024 bytes")]),
+        (ContainerUpdate, r#"{"NanoCPUs":5000000000}"#, &[("role.cpus", "NanoCpus 5.00 CPUs")]),
         (
             VolumeCreate,
             r#"{"Driver":"local","DriverOpts":{"device":"/","o":"bind"}}"#,
