@@ -52,15 +52,16 @@ impl Config {
     /// Whether the networks of the configuration let this peer in.
     pub fn admits(&self, peer: &Peer) -> bool {
         let client = peer.address.ip();
-        self.networks.admits(client)
-            && peer.listener.is_none_or(|place| {
-                self.listen.get(place).is_some_and(|listen| listen.networks().admits(client))
-            })
+        let by = |place| self.listen.get(place).is_some_and(|listen| self.lets_in(listen, client));
+        peer.listener.map_or_else(|| self.networks.admits(client), by)
             && peer.balancer.is_none_or(|balancer| self.balancers.admits(balancer))
     }
-}
 
-impl Config {
+    /// Whether a client may come by this listener.
+    fn lets_in(&self, listen: &Listen, client: IpAddr) -> bool {
+        self.networks.admits(client) && listen.networks().admits(client)
+    }
+
     /// From where somebody may have business with these listeners: one of them lets him in, or he
     /// is a balancer.
     pub fn reached_from(&self, listeners: &[Listen]) -> Ranges {
@@ -68,8 +69,7 @@ impl Config {
         let of_listeners = listeners.clone().flat_map(|listen| listen.networks().prefixes());
         let all = self.networks.prefixes().chain(self.balancers.prefixes()).chain(of_listeners);
         Ranges::of(all, |address| {
-            let lets_in = |listen: &Listen| listen.networks().admits(address);
-            self.networks.admits(address) && listeners.clone().any(lets_in)
+            listeners.clone().any(|listen| self.lets_in(listen, address))
                 || self.balancers.admits(address)
         })
     }
@@ -119,8 +119,7 @@ pub enum Admit {
 pub struct Admitted {
     /// Where it comes from.
     pub peer: Peer,
-    _total: Place,
-    _source: Place,
+    _place: Place,
 }
 
 impl Admission {
@@ -142,7 +141,7 @@ impl Admission {
         let mut place = None;
         if config.balancers.admits(accepted.ip()) {
             let refused = |why| NotAdmitted { address: accepted.ip(), why, limit: None };
-            place = Some(self.take_one_of_all(accepted.ip(), config)?);
+            place = Some(self.take_place(accepted.ip(), config)?);
             let read = tokio::time::timeout(config.limits.handshake, proxy::read(stream));
             peer.address = match read.await {
                 Ok(Ok(Some(client))) => client,
@@ -174,7 +173,7 @@ impl Admission {
         self.judge(Peer::from(address), None, config, Instant::now())
     }
 
-    /// `place` is the one of all that it has already, if it has.
+    /// `place` is the one that it has already, if it has.
     fn judge(
         &self,
         peer: Peer,
@@ -187,9 +186,9 @@ impl Admission {
         if !config.admits(&peer) {
             return Err(refused(RefusedConnection::Address, None));
         }
-        let total = match place {
+        let mut place = match place {
             Some(place) => place,
-            None => self.take_one_of_all(address, config)?,
+            None => self.take_place(address, config)?,
         };
         let source = Source::of(address);
         let mut known = self.known();
@@ -208,11 +207,11 @@ impl Admission {
             return Err(refused(RefusedConnection::Limit, Some(Limit::ConnectionsPerAddress)));
         }
         *open += 1;
-        let source = Place { admission: self.clone(), of: Some(source) };
-        Ok(Admitted { peer, _total: total, _source: source })
+        place.of = Some(source);
+        Ok(Admitted { peer, _place: place })
     }
 
-    fn take_one_of_all(&self, address: IpAddr, config: &Config) -> Result<Place, NotAdmitted> {
+    fn take_place(&self, address: IpAddr, config: &Config) -> Result<Place, NotAdmitted> {
         let mut known = self.known();
         if known.total >= config.limits.connections {
             let (why, limit) = (RefusedConnection::Limit, Some(Limit::Connections));
@@ -255,20 +254,19 @@ fn rate(config: &Config) -> Pace {
     Pace { size: rate as usize * 5, every: Duration::from_secs(1) / rate.max(1) }
 }
 
-/// One of all places, or one of a source's.
+/// One of all places.
 #[derive(Debug)]
 struct Place {
     admission: Admission,
+    /// Whose it is, once that is known: one of this source's places too.
     of: Option<Source>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut known = self.admission.known();
-        let Some(source) = self.of else {
-            known.total -= 1;
-            return;
-        };
+        known.total -= 1;
+        let Some(source) = self.of else { return };
         if let Some(open) = known.open.get_mut(&source) {
             *open -= 1;
             if *open == 0 {
