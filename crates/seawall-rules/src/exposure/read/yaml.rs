@@ -1,7 +1,7 @@
 //! YAML as a tree with lines, within bounds: what an alias names is shared, never copied, so
 //! that a document costs no more than its size.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use saphyr_parser::{Event, Parser};
@@ -40,7 +40,7 @@ impl Node {
     /// The members of a map; what it merges by `<<` stands behind its own.
     pub(super) fn map(&self) -> Vec<(&str, &Rc<Self>)> {
         let mut members = Vec::new();
-        self.merge(&mut members, MAX_DEPTH);
+        self.merge(&mut members, &mut HashSet::new(), MAX_DEPTH);
         members
     }
 
@@ -49,7 +49,17 @@ impl Node {
         self.map().into_iter().find(|(key, _)| *key == name).map(|(_, node)| node)
     }
 
-    fn merge<'a>(&'a self, members: &mut Vec<(&'a str, &'a Rc<Self>)>, depth: usize) {
+    /// `merged` are the maps that have been: what names one again adds nothing, and each may be
+    /// named by any number of others.
+    fn merge<'a>(
+        &'a self,
+        members: &mut Vec<(&'a str, &'a Rc<Self>)>,
+        merged: &mut HashSet<*const Self>,
+        depth: usize,
+    ) {
+        if !merged.insert(std::ptr::from_ref(self)) {
+            return;
+        }
         let Kind::Map(own) = &self.kind else { return };
         for (key, node) in own.iter().filter(|(key, _)| key != "<<") {
             if members.len() < MAX_MEMBERS && !members.iter().any(|(known, _)| known == key) {
@@ -57,10 +67,12 @@ impl Node {
             }
         }
         let Some(depth) = depth.checked_sub(1) else { return };
-        for (_, merged) in own.iter().filter(|(key, _)| key == "<<") {
-            merged.merge(members, depth);
-            for map in merged.list() {
-                map.merge(members, depth);
+        for (_, below) in own.iter().filter(|(key, _)| key == "<<") {
+            if !merged.contains(&Rc::as_ptr(below)) {
+                below.merge(members, merged, depth);
+                for map in below.list() {
+                    map.merge(members, merged, depth);
+                }
             }
         }
     }
