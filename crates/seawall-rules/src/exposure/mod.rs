@@ -113,14 +113,24 @@ impl Check {
     /// The remedy with `values` in place of their names. It is there to be copied into a shell,
     /// and values are what strangers may have written: what a shell would act on is quoted.
     pub fn remedy_with(&self, values: &[(&str, &str)]) -> String {
-        values.iter().fold(self.remedy.to_owned(), |text, (name, value)| {
-            let value = match *name {
-                name if WORDS.contains(&name) => word(value),
-                name if OWN.contains(&name) => (*value).to_owned(),
-                _ => value.replace(char::is_control, "\u{fffd}"),
-            };
-            text.replace(&format!("{{{name}}}"), &value)
-        })
+        let mut rest = self.remedy;
+        let mut text = String::new();
+        // In one pass: a value that looks like a name must not be filled in once more.
+        let place = |text: &'static str| {
+            let (before, after) = text.split_once('{')?;
+            Some((before, after.split_once('}')?))
+        };
+        while let Some((before, (name, behind))) = place(rest) {
+            text += before;
+            match values.iter().find(|(known, _)| *known == name) {
+                None => text += &format!("{{{name}}}"),
+                Some((_, value)) if WORDS.contains(&name) => text += &word(value),
+                Some((_, value)) if OWN.contains(&name) => text += value,
+                Some((_, value)) => text += &value.replace(char::is_control, "\u{fffd}"),
+            }
+            rest = behind;
+        }
+        text + rest
     }
 }
 
