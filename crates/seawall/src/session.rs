@@ -18,6 +18,7 @@ use crate::audit::Decision;
 use crate::authenticate::{Authority, Ended};
 use crate::forward::{After, Link, Sender, forward};
 use crate::gate::{Gate, NOT_GRANTED_ANY_MORE, Snapshot};
+use crate::http::alarm::Alarm;
 use crate::http::body::{self, Body};
 use crate::http::hang_up::Socket;
 use crate::http::read::{Bounds, NoHead, request_head};
@@ -51,10 +52,11 @@ where
 {
     let mut drain = pin!(gate.draining.cancelled());
     let mut link = Link::default();
+    let mut alarm = Alarm::default();
     let mut generation = None;
     for number in 1.. {
         let bounds = Bounds::of(&gate.snapshot.load().config.limits);
-        let head = match request_head(&mut client, bounds, drain.as_mut()).await {
+        let head = match request_head(&mut client, &mut alarm, bounds, drain.as_mut()).await {
             Err(NoHead::Over) => return,
             Err(NoHead::Idle) => return gate.metrics.limit_hit(Limit::Idle),
             Err(NoHead::Refused(refusal)) => Err(refusal),

@@ -1,6 +1,7 @@
 //! Stage 4: HTTP/1.1 on the wire (RFC 9112), as little of it as the Engine API needs and
 //! strictly: bounded heads, exact body framing, everything written afresh.
 
+pub mod alarm;
 pub mod body;
 pub mod buffer;
 pub mod hang_up;

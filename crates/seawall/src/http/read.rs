@@ -6,8 +6,9 @@ use std::time::Duration;
 use seawall_rules::head::{self, HeadLimits, RequestHead};
 use seawall_rules::verdict::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 
+use super::alarm::{Alarm, Late};
 use super::wire::Wire;
 use crate::config::Limits;
 
@@ -48,6 +49,7 @@ pub enum NoHead {
 /// [`NoHead`] when there is none.
 pub async fn request_head<S>(
     client: &mut Wire<S>,
+    alarm: &mut Alarm,
     bounds: Bounds,
     drain: Pin<&mut impl Future<Output = ()>>,
 ) -> Result<RequestHead, NoHead>
@@ -59,10 +61,10 @@ where
         tokio::select! {
             biased;
             () = drain => return Err(NoHead::Over),
-            filled = timeout(bounds.idle, client.fill(most)) => match filled {
+            filled = alarm.before(Instant::now() + bounds.idle, client.fill(most)) => match filled {
                 Ok(Ok(1..)) => {}
                 Ok(_) => return Err(NoHead::Over),
-                Err(_) => return Err(NoHead::Idle),
+                Err(Late) => return Err(NoHead::Idle),
             }
         }
     }
@@ -77,10 +79,10 @@ where
             Ok(None) => {}
             Err(refusal) => return Err(NoHead::Refused(refusal)),
         }
-        match timeout_at(deadline, client.fill(most)).await {
+        match alarm.before(deadline, client.fill(most)).await {
             Ok(Ok(1..)) => {}
             Ok(_) => return Err(NoHead::Over),
-            Err(_) => return Err(NoHead::Refused(too_slow(bounds.complete))),
+            Err(Late) => return Err(NoHead::Refused(too_slow(bounds.complete))),
         }
     }
 }
