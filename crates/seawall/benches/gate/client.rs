@@ -1,25 +1,28 @@
-//! The clients: blocking threads with TLS 1.3 and a certificate, which resume no session.
+//! The clients: connections of one thread, with TLS 1.3 and a certificate, which resume no
+//! session.
 
-use std::io::{self, BufReader, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread;
 
 use rustls::client::Resumption;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::io::{AsyncWriteExt as _, BufReader};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::http::{CHUNK, chunk, read_head, skip_body};
 
-/// Connections, and threads, that the small requests and the handshakes come from.
-pub(crate) const CONNECTIONS: u32 = 4;
-
 /// A client of one proxy.
+#[derive(Clone)]
 pub(crate) struct Client {
     address: SocketAddr,
-    tls: Arc<ClientConfig>,
+    tls: TlsConnector,
 }
 
 impl Client {
@@ -37,81 +40,91 @@ impl Client {
             .with_client_auth_cert(chain, key)
             .expect("a client certificate");
         tls.resumption = Resumption::disabled();
-        Self { address, tls: Arc::new(tls) }
+        Self { address, tls: Arc::new(tls).into() }
     }
 
     /// A connection whose handshake is done and which has had an answer.
-    pub(crate) fn connect(&self) -> io::Result<Connection> {
-        let tcp = TcpStream::connect(self.address)?;
+    pub(crate) async fn connect(&self) -> io::Result<Connection> {
+        let tcp = TcpStream::connect(self.address).await?;
         tcp.set_nodelay(true)?;
-        let name = ServerName::from(self.address.ip());
-        let tls = ClientConnection::new(self.tls.clone(), name).map_err(io::Error::other)?;
-        let stream = BufReader::with_capacity(64 << 10, StreamOwned::new(tls, tcp));
-        let mut connection = Connection { stream };
-        connection.get("/_ping")?;
+        let tls = self.tls.connect(ServerName::from(self.address.ip()), tcp).await?;
+        let mut connection = Connection { stream: BufReader::with_capacity(64 << 10, tls) };
+        connection.get("/_ping").await?;
         Ok(connection)
     }
 
-    /// As many connections, each with one answer, as are asked for.
-    pub(crate) fn handshakes(&self, count: u32) -> io::Result<()> {
-        in_threads(
-            (0..CONNECTIONS)
-                .map(|_| || (0..count / CONNECTIONS).try_for_each(|_| self.connect().map(drop))),
-        )
+    /// As many connections, each with one answer, as are asked for, some at a time.
+    pub(crate) async fn handshakes(&self, count: u32, at_once: u32) -> io::Result<()> {
+        at_the_same_time((0..at_once).map(|_| {
+            let client = self.clone();
+            async move {
+                for _ in 0..count / at_once {
+                    client.connect().await?;
+                }
+                Ok(())
+            }
+        }))
+        .await
+    }
+
+    /// As many small requests, spread over some kept connections.
+    pub(crate) async fn small_requests(&self, count: u32, at_once: u32) -> io::Result<()> {
+        at_the_same_time((0..at_once).map(|_| {
+            let client = self.clone();
+            async move {
+                let mut connection = client.connect().await?;
+                for _ in 0..count / at_once {
+                    connection.get("/v1.41/containers/json").await?;
+                }
+                Ok(())
+            }
+        }))
+        .await
     }
 }
 
-/// As many small requests, spread over these connections.
-pub(crate) fn small_requests(connections: &mut [Connection], count: u32) -> io::Result<()> {
-    let each = count / connections.len() as u32;
-    in_threads(connections.iter_mut().map(|connection| {
-        move || (0..each).try_for_each(|_| connection.get("/v1.41/containers/json").map(drop))
-    }))
-}
-
-fn in_threads<F>(work: impl Iterator<Item = F>) -> io::Result<()>
+async fn at_the_same_time<F>(work: impl Iterator<Item = F>) -> io::Result<()>
 where
-    F: FnOnce() -> io::Result<()> + Send,
+    F: Future<Output = io::Result<()>> + Send + 'static,
 {
-    thread::scope(|scope| {
-        let threads: Vec<_> = work.map(|work| scope.spawn(work)).collect();
-        threads.into_iter().try_for_each(|it| it.join().expect("no panic"))
-    })
+    let results = work.collect::<JoinSet<_>>().join_all().await;
+    results.into_iter().collect()
 }
 
 /// A kept-alive connection.
 pub(crate) struct Connection {
-    stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
+    stream: BufReader<TlsStream<TcpStream>>,
 }
 
 impl Connection {
     /// Asks for `path` and reads the whole answer; how many bytes its body had.
-    pub(crate) fn get(&mut self, path: &str) -> io::Result<u64> {
+    pub(crate) async fn get(&mut self, path: &str) -> io::Result<u64> {
         // In one write, so that it is one TLS record.
         let head = format!("GET {path} HTTP/1.1\r\n{HEADERS}\r\n");
-        self.stream.get_mut().write_all(head.as_bytes())?;
-        self.answer()
+        self.stream.get_mut().write_all(head.as_bytes()).await?;
+        self.answer().await
     }
 
     /// Sends a body of this many bytes, in chunks.
-    pub(crate) fn post(&mut self, path: &str, bytes: u64) -> io::Result<()> {
+    pub(crate) async fn post(&mut self, path: &str, bytes: u64) -> io::Result<()> {
         let stream = self.stream.get_mut();
         let head = format!("POST {path} HTTP/1.1\r\n{HEADERS}{CHUNKED}\r\n");
-        stream.write_all(head.as_bytes())?;
+        stream.write_all(head.as_bytes()).await?;
         let chunk = chunk();
         for _ in 0..bytes / CHUNK as u64 {
-            stream.write_all(&chunk)?;
+            stream.write_all(&chunk).await?;
         }
-        stream.write_all(b"0\r\n\r\n")?;
-        self.answer().map(drop)
+        stream.write_all(b"0\r\n\r\n").await?;
+        stream.flush().await?;
+        self.answer().await.map(drop)
     }
 
-    fn answer(&mut self) -> io::Result<u64> {
-        let head = read_head(&mut self.stream)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    async fn answer(&mut self) -> io::Result<u64> {
+        let head = read_head(&mut self.stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
         if !head.first.starts_with("HTTP/1.1 200 ") {
             return Err(io::Error::other(format!("the answer was `{}`", head.first)));
         }
-        skip_body(&mut self.stream, &head)
+        skip_body(&mut self.stream, &head).await
     }
 }
 

@@ -1,36 +1,46 @@
 //! A stub of a Docker engine: it answers at once, so that what is measured is the way to it.
 
-use std::io::{self, BufReader, Write};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::io;
 use std::path::Path;
 use std::thread;
 
+use tokio::io::{AsyncWrite, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime;
+use tokio::task::{LocalSet, spawn_local};
+
 use crate::http::{CHUNK, chunk, read_head, skip_body};
 
-/// Serves on a socket until this process ends.
+/// Serves on a socket until this process ends, on a thread of its own.
 pub(crate) fn start(socket: &Path, stream_bytes: u64) {
-    let listener = UnixListener::bind(socket).expect("the stub's socket");
+    let listener = std::os::unix::net::UnixListener::bind(socket).expect("the stub's socket");
+    listener.set_nonblocking(true).expect("the stub's socket");
     thread::spawn(move || {
-        for connection in listener.incoming().map_while(Result::ok) {
-            // A proxy may close its connection whenever it likes.
-            thread::spawn(move || serve(&connection, stream_bytes).ok());
-        }
+        let runtime = runtime::Builder::new_current_thread().enable_all().build();
+        LocalSet::new().block_on(&runtime.expect("a runtime"), async {
+            let listener = UnixListener::from_std(listener).expect("the stub's socket");
+            while let Ok((connection, _)) = listener.accept().await {
+                // A proxy may close its connection whenever it likes.
+                spawn_local(async move { serve(connection, stream_bytes).await.ok() });
+            }
+        });
     });
 }
 
-fn serve(mut connection: &UnixStream, stream_bytes: u64) -> io::Result<()> {
-    let mut reader = BufReader::with_capacity(256 << 10, connection);
-    while let Some(head) = read_head(&mut reader)? {
-        skip_body(&mut reader, &head)?;
+async fn serve(mut connection: UnixStream, stream_bytes: u64) -> io::Result<()> {
+    let (reader, mut writer) = connection.split();
+    let mut reader = BufReader::with_capacity(256 << 10, reader);
+    while let Some(head) = read_head(&mut reader).await? {
+        skip_body(&mut reader, &head).await?;
         match head.first.rsplit_once(' ').map(|(request, _)| request) {
-            Some("GET /v1.41/containers/json") => connection.write_all(&answer(CONTAINERS))?,
-            Some("GET /v1.41/images/x/get") => stream(connection, stream_bytes)?,
+            Some("GET /v1.41/containers/json") => writer.write_all(&answer(CONTAINERS)).await?,
+            Some("GET /v1.41/images/x/get") => stream(&mut writer, stream_bytes).await?,
             Some("POST /v1.41/images/load" | "POST /v1.41/images/load?quiet=1") => {
-                connection.write_all(&answer("{}"))?;
+                writer.write_all(&answer("{}")).await?;
             }
             // What the docker command line asks first.
-            Some("HEAD /_ping") => connection.write_all(format!("{HEAD}\r\n").as_bytes())?,
-            _ => connection.write_all(&answer("OK"))?,
+            Some("HEAD /_ping") => writer.write_all(format!("{HEAD}\r\n").as_bytes()).await?,
+            _ => writer.write_all(&answer("OK")).await?,
         }
         if head.close {
             break;
@@ -44,15 +54,15 @@ fn answer(body: &str) -> Vec<u8> {
     format!("{HEAD}Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}").into()
 }
 
-fn stream(mut connection: &UnixStream, bytes: u64) -> io::Result<()> {
+async fn stream(writer: &mut (impl AsyncWrite + Unpin), bytes: u64) -> io::Result<()> {
     let head =
         format!("{HEAD}Content-Type: application/x-tar\r\nTransfer-Encoding: chunked\r\n\r\n");
-    connection.write_all(head.as_bytes())?;
+    writer.write_all(head.as_bytes()).await?;
     let chunk = chunk();
     for _ in 0..bytes / CHUNK as u64 {
-        connection.write_all(&chunk)?;
+        writer.write_all(&chunk).await?;
     }
-    connection.write_all(b"0\r\n\r\n")
+    writer.write_all(b"0\r\n\r\n").await
 }
 
 const HEAD: &str = "HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nDocker-Experimental: false\r\n\

@@ -1,6 +1,8 @@
 //! As much of HTTP/1.1 as the stub of an engine and its clients need, who trust each other.
 
-use std::io::{self, BufRead};
+use std::io;
+
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _};
 
 /// What matters of the head of a request or a response.
 pub(crate) struct Head {
@@ -17,14 +19,14 @@ enum Body {
 }
 
 /// Reads a head; none when the peer closed instead of sending another.
-pub(crate) fn read_head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
-    let first = line(from)?;
+pub(crate) async fn read_head(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<Option<Head>> {
+    let first = line(from).await?;
     if first.is_empty() {
         return Ok(None);
     }
     let mut head = Head { first, close: false, body: Body::Bytes(0) };
     loop {
-        let line = line(from)?.to_ascii_lowercase();
+        let line = line(from).await?.to_ascii_lowercase();
         match line.split_once(':') {
             Some(("content-length", value)) => {
                 head.body = Body::Bytes(value.trim().parse().map_err(io::Error::other)?);
@@ -38,16 +40,19 @@ pub(crate) fn read_head(from: &mut impl BufRead) -> io::Result<Option<Head>> {
 }
 
 /// Reads the body that belongs to `head`, and tells how many bytes it had.
-pub(crate) fn skip_body(from: &mut impl BufRead, head: &Head) -> io::Result<u64> {
+pub(crate) async fn skip_body(
+    from: &mut (impl AsyncBufRead + Unpin),
+    head: &Head,
+) -> io::Result<u64> {
     if let Body::Bytes(bytes) = head.body {
-        skip(from, bytes)?;
+        skip(from, bytes).await?;
         return Ok(bytes);
     }
     let mut total = 0;
     loop {
-        let size = u64::from_str_radix(&line(from)?, 16).map_err(io::Error::other)?;
-        skip(from, size)?;
-        if !line(from)?.is_empty() {
+        let size = u64::from_str_radix(&line(from).await?, 16).map_err(io::Error::other)?;
+        skip(from, size).await?;
+        if !line(from).await?.is_empty() {
             return Err(io::Error::other("a chunk that does not end"));
         }
         if size == 0 {
@@ -57,16 +62,16 @@ pub(crate) fn skip_body(from: &mut impl BufRead, head: &Head) -> io::Result<u64>
     }
 }
 
-fn line(from: &mut impl BufRead) -> io::Result<String> {
+async fn line(from: &mut (impl AsyncBufRead + Unpin)) -> io::Result<String> {
     let mut line = String::new();
-    from.read_line(&mut line)?;
+    from.read_line(&mut line).await?;
     line.truncate(line.trim_end().len());
     Ok(line)
 }
 
-fn skip(from: &mut impl BufRead, mut bytes: u64) -> io::Result<()> {
+async fn skip(from: &mut (impl AsyncBufRead + Unpin), mut bytes: u64) -> io::Result<()> {
     while bytes > 0 {
-        let there = from.fill_buf()?.len();
+        let there = from.fill_buf().await?.len();
         if there == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

@@ -17,10 +17,15 @@ use std::io;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use client::{CONNECTIONS, Client};
+use client::Client;
 use proxy::Proxy;
+use tokio::runtime;
 
-const SMALL_REQUESTS: u32 = 50_000;
+/// Connections of a few clients, and of many.
+const FEW: u32 = 4;
+const MANY: u32 = 64;
+
+const SMALL_REQUESTS: u32 = 51_200;
 const HANDSHAKES: u32 = 500;
 const STREAM_BYTES: u64 = 1 << 30;
 
@@ -53,9 +58,10 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What a proxy and the clock took for the four kinds of work.
+/// What a proxy and the clock took for each kind of work.
 struct Round {
-    small_requests: Cost,
+    few: Cost,
+    many: Cost,
     handshakes: Cost,
     download: Cost,
     upload: Cost,
@@ -64,18 +70,19 @@ struct Round {
 impl Round {
     fn run(proxy: &Proxy) -> io::Result<Self> {
         let client = Client::new(proxy.address, &proxy.credentials);
-        let connections = || (0..CONNECTIONS).map(|_| client.connect());
-        let mut connections = connections().collect::<io::Result<Vec<_>>>()?;
-        let small_requests =
-            Cost::of(proxy, || client::small_requests(&mut connections, SMALL_REQUESTS))?;
-        let handshakes = Cost::of(proxy, || client.handshakes(HANDSHAKES))?;
-        let stream = &mut connections[0];
-        let download = Cost::of(proxy, || match stream.get("/v1.41/images/x/get")? {
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let cost = |work: &mut dyn FnMut() -> io::Result<()>| Cost::of(proxy, work);
+        let mut stream = runtime.block_on(client.connect())?;
+        let few = cost(&mut || runtime.block_on(client.small_requests(SMALL_REQUESTS, FEW)))?;
+        let many = cost(&mut || runtime.block_on(client.small_requests(SMALL_REQUESTS, MANY)))?;
+        let handshakes = cost(&mut || runtime.block_on(client.handshakes(HANDSHAKES, FEW)))?;
+        let download = cost(&mut || match runtime.block_on(stream.get("/v1.41/images/x/get"))? {
             STREAM_BYTES => Ok(()),
             bytes => Err(io::Error::other(format!("the stream ended after {bytes} bytes"))),
         })?;
-        let upload = Cost::of(proxy, || stream.post("/v1.41/images/load", STREAM_BYTES))?;
-        Ok(Self { small_requests, handshakes, download, upload })
+        let upload =
+            cost(&mut || runtime.block_on(stream.post("/v1.41/images/load", STREAM_BYTES)))?;
+        Ok(Self { few, many, handshakes, download, upload })
     }
 }
 
@@ -85,7 +92,7 @@ struct Cost {
 }
 
 impl Cost {
-    fn of(proxy: &Proxy, work: impl FnOnce() -> io::Result<()>) -> io::Result<Self> {
+    fn of(proxy: &Proxy, work: &mut dyn FnMut() -> io::Result<()>) -> io::Result<Self> {
         let (start, cpu) = (Instant::now(), proxy.cpu_time());
         work()?;
         Ok(Self { cpu: proxy.cpu_time() - cpu, wall: start.elapsed() })
@@ -97,15 +104,17 @@ fn print(proxies: &[Proxy; 3], measured: &[Vec<Round>; 3], rounds: usize) {
         println!("{}", proxy.version);
     }
     println!("the median of {rounds} rounds, CPU time of the proxy's processes alone\n");
-    println!("{:<34} {:>9} {:>9} {:>9}", "", "Seawall", "HAProxy", "nginx");
+    println!("{:<36} {:>9} {:>9} {:>9}", "", "Seawall", "HAProxy", "nginx");
     let micros = |time: Duration, count| time.as_secs_f64() * 1e6 / f64::from(count);
     let row = |name: &str, digits: usize, value: &dyn Fn(&Round) -> f64| {
         let values = measured.each_ref().map(|rounds| median(rounds.iter().map(value).collect()));
         let [seawall, haproxy, nginx] = values.map(|value| format!("{value:.digits$}"));
-        println!("{name:<34} {seawall:>9} {haproxy:>9} {nginx:>9}");
+        println!("{name:<36} {seawall:>9} {haproxy:>9} {nginx:>9}");
     };
-    row("small request, CPU µs", 1, &|it| micros(it.small_requests.cpu, SMALL_REQUESTS));
-    row("small request, wall µs", 1, &|it| micros(it.small_requests.wall, SMALL_REQUESTS));
+    row("small request of 4 clients, CPU µs", 1, &|it| micros(it.few.cpu, SMALL_REQUESTS));
+    row("small request of 4 clients, wall µs", 1, &|it| micros(it.few.wall, SMALL_REQUESTS));
+    row("small request of 64 clients, CPU µs", 1, &|it| micros(it.many.cpu, SMALL_REQUESTS));
+    row("small request of 64 clients, wall µs", 1, &|it| micros(it.many.wall, SMALL_REQUESTS));
     row("handshake and ping, CPU µs", 0, &|it| micros(it.handshakes.cpu, HANDSHAKES));
     row("handshake and ping, wall µs", 0, &|it| micros(it.handshakes.wall, HANDSHAKES));
     row("GiB down, CPU s", 2, &|it| it.download.cpu.as_secs_f64());
@@ -113,7 +122,7 @@ fn print(proxies: &[Proxy; 3], measured: &[Vec<Round>; 3], rounds: usize) {
     row("GiB up, CPU s", 2, &|it| it.upload.cpu.as_secs_f64());
     row("GiB up, wall s", 2, &|it| it.upload.wall.as_secs_f64());
     let [seawall, haproxy, nginx] = proxies.each_ref().map(|proxy| proxy.peak_memory() >> 20);
-    println!("{:<34} {seawall:>9} {haproxy:>9} {nginx:>9}", "peak resident memory, MiB");
+    println!("{:<36} {seawall:>9} {haproxy:>9} {nginx:>9}", "peak resident memory, MiB");
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
