@@ -90,7 +90,7 @@ pub fn translate(
         Err(_) => return Err(NotRelayed::Malformed),
     };
     // The parser takes a bare line feed for a line's end; not everybody does.
-    if bytes[..head].iter().zip(&bytes[1..]).any(|(&a, &b)| b == b'\n' && a != b'\r') {
+    if bytes[..head].iter().zip(&bytes[1..head]).any(|(&a, &b)| b == b'\n' && a != b'\r') {
         return Err(NotRelayed::Malformed);
     }
     let (Some(status), Some(version)) = (parsed.code, parsed.version) else {
@@ -311,6 +311,10 @@ mod tests {
         let mut out = Vec::new();
         let response = translate(wire.as_bytes(), asked, &mut out)?.expect("the head is complete");
         assert_eq!(&wire[response.head..], "rest");
+        // Podman's whole body after a tag.
+        let newline = wire.replace("rest", "\n");
+        let again = translate(newline.as_bytes(), asked, &mut Vec::new());
+        assert_eq!(again, Ok(Some(response.clone())));
         Ok((String::from_utf8(out).unwrap().replace("\r\n", "\n"), response.then))
     }
 
