@@ -18,6 +18,7 @@ mod limits_of_enrolment;
 mod looking;
 mod networks;
 mod objects;
+mod podman;
 mod refusals;
 mod registry;
 mod restart;

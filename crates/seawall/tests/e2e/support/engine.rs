@@ -45,7 +45,16 @@ impl Engine {
         Self::start_in(&enter, &format!("--iptables=true {flags}"))
     }
 
+    /// Podman, which speaks the same API.
+    pub(crate) fn podman() -> Self {
+        Self::run_in("unshare --net", include_str!("podman.sh"), "")
+    }
+
     fn start_in(network: &str, flags: &str) -> Self {
+        Self::run_in(network, include_str!("engine.sh"), flags)
+    }
+
+    fn run_in(network: &str, script: &str, flags: &str) -> Self {
         assert!(
             nix::unistd::geteuid().is_root(),
             "the end-to-end tests start a private Docker engine and so need root; `make test` \
@@ -61,8 +70,7 @@ impl Engine {
         let mut shell = Command::new("sh")
             .args(["-c", sweeper, "sweeper"])
             .arg(&dir)
-            .arg(include_str!("engine.sh"))
-            .args([flags, network])
+            .args([script, flags, network])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -136,7 +144,7 @@ impl Engine {
     }
 
     fn log(&self) -> String {
-        tail("dockerd said", &self.dir.join("log"))
+        tail("the engine said", &self.dir.join("log"))
     }
 }
 

@@ -20,6 +20,12 @@ use super::process::{Done, Running};
 use super::raw::{Connection, request};
 use super::wait::{SHORT, until};
 
+/// Whether somebody listens there. Nothing connects, which a gate would count.
+fn is_listened_at(address: SocketAddr) -> bool {
+    let local = format!(":{:04X} 00000000:0000 0A ", address.port());
+    fs::read_to_string("/proc/net/tcp").unwrap().contains(&local)
+}
+
 /// A gate; killed when dropped.
 pub(crate) struct Gate {
     dir: PathBuf,
@@ -52,6 +58,14 @@ impl Gate {
     /// A gate for one test alone, set up by `seawall up`, in front of the engine at `upstream`.
     pub(crate) fn up(upstream: &Path) -> Self {
         Self::up_with(upstream, "")
+    }
+
+    /// The same, with its folder in `dir`.
+    pub(crate) fn up_in(dir: &Path, upstream: &Path) -> Self {
+        let gate =
+            Self::prepared_in(tempfile::tempdir_in(dir).unwrap(), upstream, "", &["up", "--yes"]);
+        gate.start();
+        gate
     }
 
     /// The same, with these lines in its configuration.
@@ -147,6 +161,8 @@ impl Gate {
         let mut process = self.process.lock().unwrap();
         *process = Some(spawned_by_the_keeper(command));
         let child = process.as_mut().unwrap();
+        let ssh = format!("\"ssh://{}\"", self.ssh_address);
+        let ssh = fs::read_to_string(self.config()).unwrap().contains(&ssh);
         until(
             SHORT,
             || tail("the gate does not listen; it said", &self.log()),
@@ -155,7 +171,10 @@ impl Gate {
                 assert!(ended.is_none(), "{}", tail("the gate ended; it said", &self.log()));
                 // In a network of its own it is asked by its socket for commands.
                 match self.network {
-                    None => TcpStream::connect(self.address).is_ok(),
+                    None => {
+                        TcpStream::connect(self.address).is_ok()
+                            && (!ssh || is_listened_at(self.ssh_address))
+                    }
                     Some(_) => UnixStream::connect(self.admin_socket()).is_ok(),
                 }
             },
