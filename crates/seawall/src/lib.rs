@@ -29,6 +29,7 @@ pub mod audit;
 
 // Who is connected, counted, and told to go.
 pub mod metrics;
+pub mod quota;
 pub mod sessions;
 
 // Beside the way of a request: identities and their credentials, and how they are given out.

@@ -22,6 +22,7 @@ pub struct Metrics {
     endings: [AtomicU64; ENDINGS.len()],
     refused: [AtomicU64; REFUSED.len()],
     limits: [AtomicU64; LIMITS.len()],
+    quotas: [AtomicU64; QUOTAS.len()],
     received: AtomicU64,
     sent: AtomicU64,
     buckets: [AtomicU64; BUCKETS.len()],
@@ -103,6 +104,9 @@ const LIMITS: [(Limit, &str); 21] = [
     (Limit::RequestHead, "request_head"),
 ];
 
+/// Rules that refuse what is more than a role allows at once, and the keys of the role.
+const QUOTAS: [(&str, &str); 2] = [("role.rate", "rate"), ("role.streams", "streams")];
+
 const ENDINGS: [(Ending, &str); 5] = [
     (Ending::Complete, "complete"),
     (Ending::ClientGone, "client_gone"),
@@ -136,6 +140,7 @@ impl Default for Metrics {
             endings: Default::default(),
             refused: Default::default(),
             limits: Default::default(),
+            quotas: Default::default(),
             received: AtomicU64::default(),
             sent: AtomicU64::default(),
             buckets: Default::default(),
@@ -177,6 +182,14 @@ impl Metrics {
     /// Counts a limit that was hit.
     pub fn limit_hit(&self, limit: Limit) {
         count(&self.limits, &LIMITS, limit);
+    }
+
+    /// Counts a refusal by this rule, where it is one of too much at once.
+    pub fn refused_by(&self, rule: &'static str) {
+        match Limit::of_rule(rule) {
+            Some(limit) => self.limit_hit(limit),
+            None => count(&self.quotas, &QUOTAS, rule),
+        }
     }
 
     /// The sums for `status`.
@@ -225,6 +238,14 @@ impl Metrics {
             "limit",
             &self.limits,
             &LIMITS,
+        );
+
+        page.list(
+            "seawall_quota_hits_total",
+            "How often an identity was at what its roles allow at once.",
+            "quota",
+            &self.quotas,
+            &QUOTAS,
         );
 
         page.family("seawall_body_bytes_total", "counter", "Bytes of bodies and streams.");

@@ -6,7 +6,7 @@ mod answer;
 
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use seawall_rules::head::{Framing, RequestHead};
 use seawall_rules::operation::{self, Operation};
@@ -25,6 +25,7 @@ use crate::http::read::{Bounds, NoHead, request_head};
 use crate::http::wire::Wire;
 use crate::http::write::Connection;
 use crate::metrics::Limit;
+use crate::quota::{Stream, Used};
 use crate::sessions::{Doing, Session};
 use account::{Account, Seen};
 use answer::{Answer, answer, linger};
@@ -54,6 +55,7 @@ where
     let mut link = Link::default();
     let mut alarm = Alarm::default();
     let mut generation = None;
+    let mut used = None;
     for number in 1.. {
         let bounds = Bounds::of(&gate.snapshot.load().config.limits);
         let head = match request_head(&mut client, &mut alarm, bounds, drain.as_mut()).await {
@@ -68,8 +70,14 @@ where
             // The engine may be another one now.
             link = Link::default();
         }
+        let changed = generation != Some(snapshot.generation);
         let authority = authority(session, &snapshot, &mut generation);
-        let turn = Turn { gate, session, snapshot: &snapshot, client: &mut client };
+        if let (true, Ok(authority)) = (changed, &authority) {
+            let bounded = !authority.permissions.quota().is_unlimited();
+            used = bounded.then(|| gate.quotas.of(&authority.subject));
+        }
+        let turn =
+            Turn { gate, session, snapshot: &snapshot, used: used.as_ref(), client: &mut client };
         let after = turn.take(&mut account, authority, head, &mut link).await;
         drop(account);
         match after {
@@ -102,6 +110,8 @@ struct Turn<'a, S> {
     gate: &'a Gate,
     session: &'a Session,
     snapshot: &'a Snapshot,
+    /// What its identity uses already, where its roles bound that.
+    used: Option<&'a Arc<Used>>,
     client: &'a mut Wire<S>,
 }
 
@@ -125,7 +135,9 @@ impl<S: Socket> Turn<'_, S> {
             (Ok(_), Err(Ended(why))) => Err(Refusal::forbidden("identity.ended", why.as_str())),
             (Err(refusal), _) => Err(refusal),
         };
-        let subject = &authority.unwrap_or_else(|_| self.session.authority()).subject;
+        let authority = authority.unwrap_or_else(|_| self.session.authority());
+        let judged = judged.and_then(|grant| Ok((self.stream(&authority, &grant)?, grant)));
+        let subject = &authority.subject;
         let recorded = self.gate.trail.decision(&Decision {
             id: account.id,
             subject,
@@ -136,13 +148,13 @@ impl<S: Socket> Turn<'_, S> {
             operation: seen.operation.map(Operation::as_str),
             user_agent: &seen.user_agent,
             refused: judged.as_ref().err().map(|refusal| refusal.reason.as_str()),
-            rule: judged.as_ref().map_or_else(|refusal| refusal.rule, Grant::rule),
+            rule: judged.as_ref().map_or_else(|refusal| refusal.rule, |(_, grant)| grant.rule()),
             unknown: &seen.unknown,
             generation: self.snapshot.generation,
         });
         account.decided(seen.operation, judged.as_ref().err().map(|refusal| refusal.rule));
-        let grant = match (recorded, judged) {
-            (Ok(()), Ok(grant)) => grant,
+        let (_counted, grant) = match (recorded, judged) {
+            (Ok(()), Ok(granted)) => granted,
             (Ok(()), Err(refusal)) => {
                 let reply = reply.denying(subject, &refusal, account.id);
                 return answer(self.client, &mut body, account, reply).await;
@@ -186,6 +198,14 @@ impl<S: Socket> Turn<'_, S> {
         }
     }
 
+    /// Counts a stream until it ends.
+    fn stream(&self, authority: &Authority, grant: &Grant) -> Result<Option<Stream>, Refusal> {
+        match self.used.filter(|_| grant.request().route.is_stream()) {
+            Some(used) => used.stream(authority.permissions.quota()),
+            None => Ok(None),
+        }
+    }
+
     /// Why a snapshot newer than that of the judgment no longer lets this request through.
     fn overtaken(&self, grant: &Grant) -> Option<String> {
         let newest = self.gate.snapshot.load();
@@ -218,6 +238,9 @@ impl<S: Socket> Turn<'_, S> {
         let ping = matches!(operation, Operation::SystemPing | Operation::SystemPingHead);
         if let Some(how) = authority.ungranted.as_ref().filter(|_| !ping) {
             return Err(Refusal::forbidden("identity.ungranted", how.as_str()));
+        }
+        if let Some(used) = self.used.filter(|_| !ping) {
+            used.request(authority.permissions.quota(), Instant::now())?;
         }
         let limits = &self.snapshot.config.limits;
         // What no role grants is refused without a look at its body.

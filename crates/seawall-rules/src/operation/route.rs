@@ -121,6 +121,11 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether what it opens may stay open for as long as somebody likes.
+    pub fn is_stream(&self) -> bool {
+        self.streams || self.upgrade != UpgradeKind::None
+    }
+
     /// The query key of that name.
     pub fn query_key(&self, name: &str) -> Option<&'static QueryKey> {
         self.query.iter().find(|key| key.name == name)

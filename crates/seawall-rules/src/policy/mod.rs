@@ -6,12 +6,14 @@
 //! One role must grant all of a request: two roles of an identity add up to what either grants,
 //! never to a request that neither does.
 
+mod quota;
 mod refusal;
 mod role;
 mod roles;
 mod term;
 mod written;
 
+pub use quota::{Quota, Rate};
 pub use role::{Role, Standing, Terms};
 pub use roles::{ADMIN, Roles};
 pub use written::{KEYS, Problem, RoleKey};
@@ -34,6 +36,8 @@ pub struct Permissions {
     granted: Vec<Option<Arc<str>>>,
     /// The roles it has, the least first.
     roles: Vec<Arc<Role>>,
+    /// What it may use at once.
+    quota: Quota,
     /// All there are, for the reason of a refusal.
     all: Arc<Roles>,
 }
@@ -53,7 +57,14 @@ impl Permissions {
             }
             roles.iter().find_map(|role| role.rule(operation))
         };
-        Self { granted: Operation::ALL.iter().map(rule).collect(), roles, all: all.clone() }
+        let granted = Operation::ALL.iter().map(rule).collect();
+        let quota = roles.iter().map(|role| Quota::of(role.terms())).reduce(Quota::or);
+        Self { granted, roles, quota: quota.unwrap_or_default(), all: all.clone() }
+    }
+
+    /// What the identity may use at once.
+    pub fn quota(&self) -> Quota {
+        self.quota
     }
 
     /// The id of the rule that grants the operation, if one does.

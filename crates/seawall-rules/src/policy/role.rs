@@ -35,6 +35,8 @@ pub enum Standing {
 #[derive(Clone, Debug, Default)]
 pub struct Terms {
     pub(super) binds: Vec<BindTerm>,
+    /// Requests at once; `None` is as many as come of `rate`.
+    pub(super) burst: Option<u64>,
     pub(super) capabilities: Vec<String>,
     /// Billionths of a CPU; `None` is without limit, and so below.
     pub(super) cpus: Option<u64>,
@@ -44,6 +46,10 @@ pub struct Terms {
     pub(super) networks: Vec<Pattern>,
     pub(super) pids: Option<u64>,
     pub(super) ports: Vec<PortTerm>,
+    /// Requests a second of one identity.
+    pub(super) rate: Option<u64>,
+    /// Streams of one identity at once.
+    pub(super) streams: Option<u64>,
     pub(super) tags: Vec<Pattern>,
     pub(super) users: Vec<Pattern>,
     pub(super) volumes: Vec<Pattern>,
@@ -152,6 +158,9 @@ impl Terms {
             ("memory", self.memory.map(|bytes| bytes.to_string())),
             ("cpus", self.cpus.map(|nanos| format!("{}.{:09}", nanos / NANOS, nanos % NANOS))),
             ("pids", self.pids.map(|count| count.to_string())),
+            ("rate", self.rate.map(|count| count.to_string())),
+            ("burst", self.burst.map(|count| count.to_string())),
+            ("streams", self.streams.map(|count| count.to_string())),
         ]
         .into_iter()
         .filter_map(|(key, value)| Some((key, value?)))
@@ -162,6 +171,7 @@ impl Terms {
     pub(super) fn add(&mut self, other: &Self) {
         let Self {
             binds,
+            burst: _,
             capabilities,
             cpus: _,
             devices,
@@ -170,6 +180,8 @@ impl Terms {
             networks,
             pids: _,
             ports,
+            rate: _,
+            streams: _,
             tags,
             users,
             volumes,

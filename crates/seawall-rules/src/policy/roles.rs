@@ -180,7 +180,8 @@ fn compile<'a>(
     below.push(name);
     let mut operations = vec![None; Operation::COUNT];
     let mut terms = draft.terms.clone();
-    let mut limits: Vec<[Option<u64>; 3]> = Vec::new();
+    let mut ceilings: Vec<[Option<u64>; 3]> = Vec::new();
+    let mut quotas: Vec<[Option<u64>; 3]> = Vec::new();
     let mut extends = Vec::new();
     for (parent, span) in &draft.extends {
         let complain = |message: String, hint: String, problems: &mut Vec<Problem>| {
@@ -221,8 +222,9 @@ fn compile<'a>(
         terms.add(&found.terms);
         // One that neither makes nor changes a container has no say in what it may take.
         if CEILED.iter().any(|&operation| found.grants(operation)) {
-            limits.push([found.terms.memory, found.terms.cpus, found.terms.pids]);
+            ceilings.push([found.terms.memory, found.terms.cpus, found.terms.pids]);
         }
+        quotas.push([found.terms.rate, found.terms.burst, found.terms.streams]);
     }
     below.pop();
     let rule: Arc<str> = Arc::from(format!("{name}.operations"));
@@ -230,16 +232,19 @@ fn compile<'a>(
         operations[operation.index()].get_or_insert_with(|| rule.clone());
     }
     // Its own word, or the widest of what it extends.
-    let inherit = |own: Option<u64>, place: usize| {
+    let inherit = |own: Option<u64>, of: &[[Option<u64>; 3]], place: usize| {
         own.or_else(|| {
-            let all: Option<Vec<u64>> = limits.iter().map(|limits| limits[place]).collect();
+            let all: Option<Vec<u64>> = of.iter().map(|of| of[place]).collect();
             all.and_then(|all| all.into_iter().max())
         })
     };
     let terms = Terms {
-        memory: inherit(terms.memory, 0),
-        cpus: inherit(terms.cpus, 1),
-        pids: inherit(terms.pids, 2),
+        memory: inherit(terms.memory, &ceilings, 0),
+        cpus: inherit(terms.cpus, &ceilings, 1),
+        pids: inherit(terms.pids, &ceilings, 2),
+        rate: inherit(terms.rate, &quotas, 0),
+        burst: inherit(terms.burst, &quotas, 1),
+        streams: inherit(terms.streams, &quotas, 2),
         ..terms
     };
     let summary = draft.summary.clone().unwrap_or_else(|| {

@@ -101,6 +101,24 @@ pub const KEYS: &[RoleKey] = &[
         example: "500",
         meaning: "The most processes of one container; each must then say how many.",
     },
+    RoleKey {
+        name: "rate",
+        example: "20",
+        meaning: "Requests a second of one identity, over all its connections. Of its roles the \
+            one that allows most counts, and one that says nothing allows any number; so for \
+            the two keys below. What is more is answered with 429.",
+    },
+    RoleKey {
+        name: "burst",
+        example: "200",
+        meaning: "Requests that may come at once; where nothing is said, five seconds' worth.",
+    },
+    RoleKey {
+        name: "streams",
+        example: "8",
+        meaning: "Streams of one identity at once: logs, attach, exec, events, waits, builds, \
+            pulls.",
+    },
 ];
 
 /// A complaint about what is written.
@@ -227,6 +245,9 @@ impl Writing<'_> {
             "memory" => terms.memory = self.size(name, value),
             "cpus" => terms.cpus = self.cpus(name, value),
             "pids" => terms.pids = self.count(name, value),
+            "rate" => terms.rate = self.count(name, value),
+            "burst" => terms.burst = self.count(name, value),
+            "streams" => terms.streams = self.count(name, value),
             "unrestricted" if self.author == Author::Seawall => {
                 draft.standing = Standing::Unrestricted;
             }

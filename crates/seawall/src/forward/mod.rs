@@ -143,7 +143,7 @@ fn terms(request: &Request, connection: Connection, patience: Duration) -> Terms
         } else {
             Silence::HalfClosed
         },
-        patience: (!route.streams && route.upgrade == UpgradeKind::None).then_some(patience),
+        patience: (!route.is_stream()).then_some(patience),
     }
 }
 

@@ -26,6 +26,7 @@ use crate::config::Listen;
 use crate::enrol::server::Enrolment;
 use crate::exposure::watch::Watch;
 use crate::metrics::{Limit, Metrics};
+use crate::quota::Quotas;
 use crate::sessions::{Registered, Session, Sessions, TooMany};
 use crate::ssh;
 use crate::state::call::{Reply, StateCall};
@@ -41,6 +42,8 @@ pub struct Gate {
     pub admission: Admission,
     /// The record.
     pub trail: Trail,
+    /// What identities use of what their roles allow at once.
+    pub quotas: Quotas,
     /// Counters.
     pub metrics: Metrics,
     /// Where invitations are spent and certificates renewed.
@@ -69,6 +72,7 @@ impl Gate {
             sessions: Sessions::default(),
             admission: Admission::default(),
             trail,
+            quotas: Quotas::default(),
             metrics: Metrics::default(),
             enrolment: Enrolment::default(),
             watch: Watch::default(),

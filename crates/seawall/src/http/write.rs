@@ -25,8 +25,11 @@ pub fn error(
         Connection::Close => "Connection: close\r\n",
         Connection::Keep => "",
     };
+    // RFC 6585 section 4. Any rate lets one more pass within a second.
+    let later = if status == 429 { "Retry-After: 1\r\n" } else { "" };
     let head = format!(
-        "HTTP/1.1 {status} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n{close}\r\n",
+        "HTTP/1.1 {status} {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
+         {later}{close}\r\n",
         reason(status),
         body.len(),
     );
@@ -55,6 +58,7 @@ fn reason(status: u16) -> &'static str {
         415 => "Unsupported Media Type",
         417 => "Expectation Failed",
         426 => "Upgrade Required",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
         501 => "Not Implemented",
         502 => "Bad Gateway",

@@ -113,14 +113,14 @@ impl<'a> Account<'a> {
     }
 
     /// Counts what was decided; `refused_by` is the rule, where it was refused.
-    pub(super) fn decided(&self, operation: Option<Operation>, refused_by: Option<&str>) {
+    pub(super) fn decided(&self, operation: Option<Operation>, refused_by: Option<&'static str>) {
         let metrics = &self.gate.metrics;
         match (refused_by, operation) {
             (None, Some(operation)) => metrics.allowed(operation),
             (_, operation) => metrics.denied(operation),
         }
-        if let Some(limit) = refused_by.and_then(Limit::of_rule) {
-            metrics.limit_hit(limit);
+        if let Some(rule) = refused_by {
+            metrics.refused_by(rule);
         }
     }
 

@@ -44,20 +44,25 @@ impl Answer {
         Self { status, message, ..self }
     }
 
-    /// Denies. After anything but a well-formed request that may not pass, the connection closes:
-    /// what else it would say is not worth guessing.
+    /// Denies. After anything but a well-formed request that may not pass, or not now, the
+    /// connection closes: what else it would say is not worth guessing.
     pub(super) fn denying(mut self, subject: &Subject, refusal: &Refusal, id: RequestId) -> Self {
-        if refusal.status != 403 {
+        if !is_of_a_role(refusal) {
             self.connection = Connection::Close;
         }
         self.with(refusal.status, denial(subject, refusal, id))
     }
 }
 
+/// Whether the request is well-formed, and another identity could have it.
+fn is_of_a_role(refusal: &Refusal) -> bool {
+    matches!(refusal.status, 403 | 429)
+}
+
 /// What a refused client reads: who may not do what, by which rule, and where to read more.
 fn denial(subject: &Subject, refusal: &Refusal, id: RequestId) -> String {
-    let Refusal { status, rule, reason } = refusal;
-    if *status != 403 {
+    let Refusal { rule, reason, .. } = refusal;
+    if !is_of_a_role(refusal) {
         return format!("seawall: {reason} [rule {rule}, request {id}]");
     }
     let mut who = subject.name.clone();

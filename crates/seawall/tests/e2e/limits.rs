@@ -247,3 +247,50 @@ fn an_address_that_is_not_allowed_gets_no_handshake() {
         },
     );
 }
+
+#[test]
+fn what_a_role_allows_at_once() {
+    let roles = "[roles.slow]\nextends = \"operator\"\nrate = 1\nburst = 3\n\
+                 [roles.narrow]\nextends = \"operator\"\nstreams = 1\n";
+    let gate = Gate::up_with(&Engine::shared().socket(), roles);
+    gate.credentials("slow", "slow");
+    let statuses: Vec<_> = (0..8).map(|_| served(&gate, "slow")).collect();
+    // Counted over all connections; a slow machine may let a fourth pass in time.
+    assert_eq!(statuses[..3], [Some(200); 3]);
+    assert!(statuses.contains(&Some(429)), "{statuses:?}");
+    let mut connection = gate.connect(&gate.folder_of("slow"));
+    until(
+        SHORT,
+        || "never too many".to_owned(),
+        || {
+            connection.send(request("GET", "/v1.41/containers/json"));
+            let answer = connection.answer("GET");
+            assert!(matches!(answer.status, 200 | 429), "{}", answer.text());
+            answer.status == 429
+                && answer.header("Retry-After") == Some("1")
+                && answer.text().contains("seawall: slow (slow) may not make more requests")
+        },
+    );
+    assert!(gate.metrics().contains("seawall_quota_hits_total{quota=\"rate\"}"));
+    until(SHORT, || "no room again".to_owned(), || served(&gate, "slow") == Some(200));
+
+    gate.credentials("narrow", "narrow");
+    let watch = |connection: &mut Connection| {
+        connection.send(request("GET", "/v1.41/events"));
+        connection.head().unwrap()[9..12].parse::<u16>().unwrap()
+    };
+    let mut first = gate.connect(&gate.folder_of("narrow"));
+    assert_eq!(watch(&mut first), 200);
+    let mut second = gate.connect(&gate.folder_of("narrow"));
+    assert_eq!(watch(&mut second), 429);
+    assert_eq!(served(&gate, "narrow"), Some(200), "what is no stream is not bounded");
+    drop(first);
+    until(
+        SHORT,
+        || "the stream that ended still counts".to_owned(),
+        || watch(&mut gate.connect(&gate.folder_of("narrow"))) == 200,
+    );
+    let refused = gate.records();
+    let refused = refused.iter().find(|record| record["rule"] == "role.streams").unwrap();
+    assert_eq!(refused["operation"], "SystemEvents");
+}
