@@ -253,6 +253,9 @@ pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
     for address in listen::open_to_the_internet(&snapshot.config, &listen::Interfaces::look()) {
         warnings.push(format!("{address}: {}", listen::OPEN_TO_THE_INTERNET));
     }
+    for address in gate.sources.translated() {
+        warnings.push(format!("{address}: {}", listen::TRANSLATED));
+    }
     let now = OffsetDateTime::now_utc();
     if certificates.iter().any(|expiry| expiry.of == CRL && expiry.not_after <= now) {
         let refused = "the CRL of `tls.crl` has expired: its CA's certificates are refused";

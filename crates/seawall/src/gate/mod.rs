@@ -25,6 +25,7 @@ use crate::cli::report::{Doing, Error};
 use crate::config::Listen;
 use crate::enrol::server::Enrolment;
 use crate::exposure::watch::Watch;
+use crate::listen::Sources;
 use crate::metrics::{Limit, Metrics};
 use crate::quota::Quotas;
 use crate::sessions::{Registered, Session, Sessions, TooMany};
@@ -40,6 +41,8 @@ pub struct Gate {
     pub sessions: Sessions,
     /// Connections open now, authenticated or not.
     pub admission: Admission,
+    /// From where they came.
+    pub sources: Sources,
     /// The record.
     pub trail: Trail,
     /// What identities use of what their roles allow at once.
@@ -71,6 +74,7 @@ impl Gate {
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions: Sessions::default(),
             admission: Admission::default(),
+            sources: Sources::default(),
             trail,
             quotas: Quotas::default(),
             metrics: Metrics::default(),

@@ -6,6 +6,7 @@ mod filter;
 mod interface;
 mod lanes;
 mod reach;
+mod translated;
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,6 +35,7 @@ use interface::Interface;
 pub use bind::{FROM_BEFORE, bind, handed_over};
 pub use lanes::Lanes;
 pub use reach::{Interfaces, OPEN_TO_THE_INTERNET, open_to_the_internet};
+pub use translated::{Sources, TRANSLATED};
 
 /// A socket that is bound and listening.
 #[derive(Debug)]
@@ -249,7 +251,13 @@ async fn admit(
 ) -> Option<(TcpStream, Admitted)> {
     let config = gate.snapshot.load().config.clone();
     match gate.admission.admit(&mut stream, address, place, &config).await {
-        Ok(Admit::Admitted(admitted)) => Some((stream, admitted)),
+        Ok(Admit::Admitted(admitted)) => {
+            let Peer { address, balancer, .. } = admitted.peer;
+            if balancer.is_none() && gate.sources.note(address.ip()) {
+                tracing::warn!(address = %address.ip(), "{TRANSLATED}");
+            }
+            Some((stream, admitted))
+        }
         Ok(Admit::HealthCheck) => None,
         Err(NotAdmitted { address, why, limit }) => {
             if let Some(limit) = limit {

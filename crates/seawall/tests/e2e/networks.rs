@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
 use crate::support::netns::{Host, Pair};
+use crate::support::process::Running;
 use crate::support::raw::{Connection, request};
 use crate::support::wait::{SHORT, until};
 
@@ -203,6 +204,135 @@ fn who_is_denied_finds_no_port_where_the_kernel_drops_it() {
     // Reset again, and counted.
     until(SHORT, || "still dropped".to_owned(), || !silent("fd77::1"));
     until(SHORT, || "not counted".to_owned(), || refused(&gate, "address") > 0);
+}
+
+#[test]
+fn who_is_denied_finds_no_ssh_port_either_where_the_kernel_drops_it() {
+    let net = Pair::new();
+    let gate = gate_at(
+        &net.server,
+        "\"ssh://[::]:2376\"",
+        "[network]\ndrop_denied = true\nallow = [\"10.77.0.2\", \"fd77::2\"]",
+    );
+    // What the SSH server says first, or why nothing came.
+    let banner = |server: &str| {
+        let to = at(server);
+        net.client.inside(move || {
+            let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(1))?;
+            let mut banner = [0; 8];
+            stream.read_exact(&mut banner).map(|()| banner)
+        })
+    };
+    let dropped = |server: &str| banner(server).is_err_and(|it| it.kind() == ErrorKind::TimedOut);
+    for server in Pair::SERVER {
+        until(SHORT, || "no SSH".to_owned(), || banner(server).is_ok());
+        assert_eq!(&banner(server).unwrap(), b"SSH-2.0-");
+    }
+    rewrite(&gate, "[\"10.77.0.2\", \"fd77::2\"]", "[\"fd77::2\"]");
+    until(SHORT, || "10.77.0.2 is not dropped".to_owned(), || dropped("10.77.0.1"));
+    assert_eq!(&banner("fd77::1").unwrap(), b"SSH-2.0-");
+    rewrite(&gate, "[\"fd77::2\"]", "[\"10.77.0.2\"]");
+    until(SHORT, || "fd77::2 is not dropped".to_owned(), || dropped("fd77::1"));
+    assert_eq!(&banner("10.77.0.1").unwrap(), b"SSH-2.0-");
+    // The kernel does it: the gate has not seen one of them.
+    assert_eq!(refused(&gate, "address"), 0);
+}
+
+#[test]
+fn a_public_address_that_nothing_narrows_is_warned_of() {
+    let net = Pair::new();
+    net.server.add_address("eth0", "203.0.113.5/24");
+    net.server.add_address("eth0", "2001:db8::5/64");
+    let gate = gate(&net.server, "[network]");
+    let warnings = || {
+        let status: serde_json::Value =
+            serde_json::from_str(&gate.run(["status", "--json"]).ok()).unwrap();
+        status["warnings"].to_string()
+    };
+    let told = "everybody on the internet reaches this address";
+    for address in ["203.0.113.5", "2001:db8::5"] {
+        assert!(warnings().contains(&format!("{address}: {told}")), "{}", warnings());
+        let log = std::fs::read_to_string(gate.log()).unwrap();
+        assert!(log.lines().any(|line| line.contains(told) && line.contains(address)), "{log}");
+    }
+    assert!(!warnings().contains("10.77.0.1: "), "{}", warnings());
+    rewrite(&gate, "[network]", "[network]\nallow = [\"10.77.0.0/24\"]");
+    assert!(!warnings().contains(told), "{}", warnings());
+}
+
+#[test]
+fn clients_whose_addresses_are_translated_are_warned_of() {
+    // 10.99.0.2 and fd99::2 reach the server through a router that masquerades them, as a
+    // container's clients come through the bridge.
+    let net = Pair::new();
+    let (router, client) = (&net.client, Host::new());
+    router.connect("eth1", &client, "eth0");
+    for (here, there, server) in
+        [("10.99.0.1/24", "10.99.0.2/24", "10.77.0.1"), ("fd99::1/64", "fd99::2/64", "fd77::1")]
+    {
+        router.add_address("eth1", here);
+        client.add_address("eth0", there);
+        let bare = |net: &str| net.split('/').next().unwrap().to_owned();
+        client.ip(["route", "add", server, "via", &bare(here)]);
+    }
+    for gateway in Pair::CLIENT {
+        net.server.ip(["route", "add", "default", "via", gateway]);
+    }
+    let translate = "echo 1 >/proc/sys/net/ipv4/ip_forward
+        echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+        nft 'add table inet site
+        add chain inet site post { type nat hook postrouting priority 100; }
+        add rule inet site post oifname eth0 masquerade'";
+    let mut shell = std::process::Command::new("sh");
+    router.run(shell.args(["-ec", translate])).ok();
+
+    let gate = gate(&net.server, "");
+    let warned = |address: &str| {
+        let status: serde_json::Value =
+            serde_json::from_str(&gate.run(["status", "--json"]).ok()).unwrap();
+        let told = format!("{address}: every client so far came from this address");
+        status["warnings"].to_string().contains(&told)
+    };
+    assert!(!warned("10.77.0.2"), "nobody came yet");
+    for (server, gateway) in Pair::SERVER.into_iter().zip(Pair::CLIENT) {
+        assert_eq!(served(&client, &gate, server), Some(200), "{server}");
+        assert!(warned(gateway), "{gateway}");
+    }
+    let log = std::fs::read_to_string(gate.log()).unwrap();
+    assert_eq!(log.matches("every client so far came from this address").count(), 2, "{log}");
+    // Somebody with an address of his own.
+    router.ip(["address", "delete", "10.77.0.2/24", "dev", "eth0"]);
+    router.add_address("eth0", "10.77.0.3/24");
+    assert_eq!(served(router, &gate, "10.77.0.1"), Some(200));
+    assert!(!warned("10.77.0.2") && !warned("fd77::2"));
+}
+
+#[test]
+fn the_systemd_drop_in_of_a_configuration_is_one_that_systemd_takes() {
+    let gate = Gate::prepared(
+        &Engine::shared().socket(),
+        "[network]\nallow = [\"10.0.0.0/8\", \"fd00::/8\"]\ndeny = [\"10.1.0.0/16\"]",
+        &["up", "--yes"],
+    );
+    let dir = tempfile::tempdir().unwrap();
+    let unit = dir.path().join("seawall.service");
+    let drop_in = dir.path().join("seawall.service.d/network.conf");
+    std::fs::create_dir(drop_in.parent().unwrap()).unwrap();
+    std::fs::write(&unit, "[Service]\nExecStart=/bin/true\n").unwrap();
+    let verify = || {
+        let mut command = std::process::Command::new("systemd-analyze");
+        command.args(["verify", "--man=no"]).arg(&unit);
+        command.env("SYSTEMD_LOG_LEVEL", "warning");
+        Running::start(command).wait().stderr
+    };
+    let text = gate.run(["network", "systemd"]).ok() + "\n";
+    std::fs::write(&drop_in, &text).unwrap();
+    let said = verify();
+    assert!(!said.contains("network.conf"), "{said}\n{text}");
+    // It does read the drop-in.
+    std::fs::write(&drop_in, text.replace("=fd00::/8", "=fd00::/800")).unwrap();
+    let said = verify();
+    assert!(said.contains("network.conf"), "{said}");
 }
 
 #[test]
