@@ -6,6 +6,7 @@
 //! One role must grant all of a request: two roles of an identity add up to what either grants,
 //! never to a request that neither does.
 
+pub mod import;
 mod quota;
 mod refusal;
 mod role;

@@ -9,6 +9,8 @@ mod completions;
 mod dial_stdio;
 mod firewall;
 mod identity;
+mod import_env;
+mod input;
 mod join;
 mod log;
 mod man;
@@ -154,6 +156,7 @@ enum Command {
     DialStdio(dial_stdio::Args),
     Firewall(firewall::Args),
     Identity(identity::Args),
+    ImportEnv(import_env::Args),
     Join(join::Args),
     Log(log::Args),
     Man(man::Args),
@@ -182,6 +185,7 @@ impl Command {
             Self::DialStdio(args) => dial_stdio::run(&args),
             Self::Firewall(args) => firewall::run(context, args),
             Self::Identity(args) => identity::run(context, args),
+            Self::ImportEnv(args) => import_env::run(context, args),
             Self::Join(args) => join::run(context, args),
             Self::Log(args) => log::run(context, args),
             Self::Man(args) => man::run(context, args),
@@ -209,7 +213,7 @@ const GROUPS: &[(&str, &[&str])] = &[
     ("Enter", &["join", "renew", "dial-stdio"]),
     ("See what it does", &["status", "sessions", "policy", "log"]),
     ("Find holes", &["scan"]),
-    ("Look after it", &["backup", "restore", "completions", "man"]),
+    ("Look after it", &["import-env", "backup", "restore", "completions", "man"]),
 ];
 
 fn grouped_list(command: &clap::Command) -> String {

@@ -23,6 +23,7 @@ mod refusals;
 mod registry;
 mod restart;
 mod revocation;
+mod roles;
 mod running;
 mod scan;
 mod spelling;

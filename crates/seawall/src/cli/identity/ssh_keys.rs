@@ -1,10 +1,9 @@
 //! `--ssh-key`: from a file, standard input or the command line itself to what the gate is told.
 
-use std::io::Read as _;
-
 use seawall_rules::ssh::key::{Kind, NotAKey, PublicKey};
 
 use crate::cli::Context;
+use crate::cli::input::read_text;
 use crate::cli::report::Error;
 use crate::config;
 
@@ -59,17 +58,10 @@ fn text(source: &str) -> Result<String, Error> {
     if source.contains(' ') && !std::path::Path::new(source).exists() {
         return Ok(source.to_owned());
     }
-    let mut text = String::new();
-    let read = match source {
-        "-" => std::io::stdin().take(MAX_BYTES).read_to_string(&mut text),
-        path => std::fs::File::open(path)
-            .and_then(|file| file.take(MAX_BYTES).read_to_string(&mut text)),
-    };
-    match read {
-        Ok(_) => Ok(text),
-        Err(error) => Err(Error::usage(format!("cannot read {}: {error}", shown(source)))
-            .hint("give the file of a public key (`~/.ssh/id_ed25519.pub`), `-`, or the key")),
-    }
+    read_text(source.as_ref(), MAX_BYTES).map_err(|error| {
+        Error::usage(format!("cannot read {}: {error}", shown(source)))
+            .hint("give the file of a public key (`~/.ssh/id_ed25519.pub`), `-`, or the key")
+    })
 }
 
 fn refused(source: &str, why: &NotAKey) -> Error {

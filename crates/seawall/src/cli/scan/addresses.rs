@@ -1,14 +1,14 @@
 //! `seawall scan TARGET…`: addresses, from outside.
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal as _, Read as _, Write as _};
-use std::path::Path;
+use std::io::{IsTerminal as _, Write as _};
 use std::time::{Duration, SystemTime};
 
 use clap::builder::RangedU64ValueParser;
 use seawall_rules::exposure::Report;
 use seawall_rules::exposure::address::{NotATarget, Target, judge};
 
+use crate::cli::input::read_text;
 use crate::cli::report::{Doing as _, Error};
 use crate::config::units::parse_duration;
 use crate::exposure::probe::Probe;
@@ -83,7 +83,8 @@ pub(super) fn look(args: &Addresses) -> Result<Report, Error> {
 fn targets(args: &Addresses) -> Result<Vec<Target>, Error> {
     let mut texts = args.targets.clone();
     if let Some(file) = &args.file {
-        let text = read(file)?;
+        let text =
+            read_text(file, MOST).doing(|| format!("read the targets in {}", file.display()))?;
         let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
         texts.extend(lines.filter(|line| !line.is_empty()).map(str::to_owned));
     }
@@ -112,17 +113,6 @@ fn refused(text: &str, why: NotATarget) -> Error {
             error.hint("write tcp://HOST:PORT, ssh://HOST, or an IPv6 address as tcp://[::1]:2376")
         }
     }
-}
-
-fn read(file: &Path) -> Result<String, Error> {
-    let mut text = String::new();
-    let read = if file == Path::new("-") {
-        std::io::stdin().lock().take(MOST).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(file).and_then(|file| file.take(MOST).read_to_string(&mut text))
-    };
-    read.doing(|| format!("read the targets in {}", file.display()))?;
-    Ok(text)
 }
 
 const MOST: u64 = 16 << 20;
@@ -156,6 +146,8 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn args(targets: &[&str], file: Option<&Path>) -> Addresses {
