@@ -21,6 +21,10 @@ pub enum Wish<'a> {
 #[error("{0}")]
 pub struct Refused(pub String);
 
+/// The exit status of a command that is refused: what a shell answers where there is no such
+/// command.
+pub const NOT_FOUND: u8 = 127;
+
 /// Decides whether a wish is for the engine behind the gate.
 ///
 /// A client that names a socket by its usual path means the engine of this host; which one that
@@ -126,26 +130,38 @@ fn socket(path: &str) -> Result<(), Refused> {
 mod tests {
     use super::*;
 
+    /// What sshd hears from each client: OpenSSH joins the words with spaces. By the clients'
+    /// sources where no version is installed for the end-to-end tests.
+    const CLIENTS: &[(&str, &str)] = &[
+        ("docker 18.09 to 27, Compose, buildx", "docker system dial-stdio"),
+        ("docker-py, docker-modem (VS Code), bollard", "docker system dial-stdio"),
+        ("docker 28, path", "docker --host unix:///run/user/1000/docker.sock system dial-stdio"),
+        ("docker 29, path", "docker --host=unix:///var/run/docker.sock system dial-stdio"),
+        ("docker 29, quoted", "docker '--host=unix:///var/run/docker.sock' system dial-stdio"),
+        ("a path to the program", "/usr/local/bin/docker system dial-stdio"),
+        (
+            "a package of a storage system",
+            "/var/packages/ContainerManager/target/usr/bin/docker system dial-stdio",
+        ),
+        ("`ssh HOST docker -H …`", "docker -H unix:///run/docker.sock system dial-stdio"),
+        ("every word quoted", "'docker' 'system' 'dial-stdio'"),
+    ];
+
+    /// What is forwarded to: `podman --remote`, `ssh -L x.sock:PATH`, lazydocker, IDEs.
+    const SOCKETS: &[&str] = &[
+        "/var/run/docker.sock",
+        "/run/docker.sock",
+        "/run/podman/podman.sock",
+        "/run/user/1000/docker.sock",
+        "/run/user/1000/podman/podman.sock",
+    ];
+
     #[test]
     fn what_dockers_clients_say_means_the_engine() {
-        for command in [
-            "docker system dial-stdio",
-            "/usr/bin/docker system dial-stdio",
-            "/opt/homebrew/bin/docker system dial-stdio",
-            "docker --host=unix:///var/run/docker.sock system dial-stdio",
-            "docker --host unix:///run/docker.sock system dial-stdio",
-            "docker -H unix:///run/user/1000/docker.sock system dial-stdio",
-            "'docker' 'system' 'dial-stdio'",
-            "docker '--host=unix:///var/run/docker.sock' system dial-stdio",
-        ] {
-            assert_eq!(means_the_engine(Wish::Exec(command.as_bytes())), Ok(()), "{command}");
+        for (client, command) in CLIENTS {
+            assert_eq!(means_the_engine(Wish::Exec(command.as_bytes())), Ok(()), "{client}");
         }
-        for path in [
-            "/var/run/docker.sock",
-            "/run/docker.sock",
-            "/run/podman/podman.sock",
-            "/run/user/1000/podman/podman.sock",
-        ] {
+        for path in SOCKETS {
             assert_eq!(means_the_engine(Wish::Streamlocal(path)), Ok(()), "{path}");
         }
     }
@@ -187,7 +203,14 @@ mod tests {
             "docker --host=unix:///run/docker.sock --host=unix:///run/docker.sock system dial-stdio",
             "docker --tls system dial-stdio",
             "docker buildx dial-stdio",
+            // BuildKit's `remote` driver, which means its own daemon.
             "buildctl dial-stdio",
+            "buildctl --addr unix:///run/buildkit/buildkitd.sock dial-stdio",
+            "podman system dial-stdio",
+            "sudo docker system dial-stdio",
+            "docker system dial-stdio --help",
+            "docker version",
+            "uname -s",
             "docker-machine system dial-stdio",
             "internal-sftp",
             long.as_str(),

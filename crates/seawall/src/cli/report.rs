@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Write as _;
 
+use seawall_rules::ssh::exec::NOT_FOUND;
 use serde::{Deserialize, Serialize};
 
 /// Who has to act; decides the exit code.
@@ -15,6 +16,8 @@ pub enum Kind {
     Found,
     /// There was nothing to look at, where the command looks for findings: exit code 4.
     Nothing,
+    /// What a client asked sshd to run is refused: exit code 127, as by the gate's own server.
+    NotRun,
     /// Wrong usage or a bad configuration: exit code 2.
     Usage,
 }
@@ -52,6 +55,11 @@ impl Error {
         Self { kind: Kind::Nothing, message: message.into(), hints: Vec::new() }
     }
 
+    /// What a client asked sshd to run is refused.
+    pub fn not_run(message: impl Into<String>) -> Self {
+        Self { kind: Kind::NotRun, message: message.into(), hints: Vec::new() }
+    }
+
     /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -66,6 +74,7 @@ impl Error {
             Kind::Usage => 2,
             Kind::Found => 3,
             Kind::Nothing => 4,
+            Kind::NotRun => NOT_FOUND,
         }
     }
 }

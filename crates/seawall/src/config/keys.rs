@@ -375,7 +375,7 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Duration(SECOND, MINUTE),
         default: Some(r#""10s""#),
         example: "",
-        meaning: "Time for a TLS handshake.",
+        meaning: "Time for a TLS handshake, or over SSH to offer a key that is known.",
     },
     Key {
         name: "limits.request_head",

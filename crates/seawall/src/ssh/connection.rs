@@ -58,7 +58,7 @@ pub async fn serve(
         peer,
         line,
         proved: None,
-        offered_unknown: false,
+        unproved: RefusedConnection::Handshake,
         noted: HashSet::new(),
         deadline,
         channels: TaskTracker::new(),
@@ -75,7 +75,8 @@ struct Connection {
     peer: Peer,
     line: Line,
     proved: Option<Proved>,
-    offered_unknown: bool,
+    /// Why it is refused if it ends now, before it has proved anything.
+    unproved: RefusedConnection,
     noted: HashSet<&'static str>,
     deadline: Instant,
     channels: TaskTracker,
@@ -130,16 +131,16 @@ impl Connection {
                 }
             }
         }
-        match (&self.proved, self.offered_unknown) {
-            (Some(_), _) => Ok(()),
-            (None, true) => Err(RefusedConnection::Key),
-            (None, false) => Err(RefusedConnection::Handshake),
-        }
+        if self.proved.is_some() { Ok(()) } else { Err(self.unproved) }
     }
 
     /// Answers one message.
     async fn answer(&mut self, ask: Ask) -> io::Result<()> {
         let next = match ask {
+            Ask::Left => {
+                self.unproved = RefusedConnection::Left;
+                Next::Nothing
+            }
             Ask::Offers { public, user } => {
                 let known = self.offers(&public, user);
                 Next::Reply(if known { Reply::Yes } else { Reply::No })
@@ -169,9 +170,10 @@ impl Connection {
         // What is offered first of a certificate is its key alone, which may be nobody's.
         let known = snapshot.config.ssh.trusted_user_ca.is_some()
             || authenticate(&snapshot, &offered).is_ok();
-        self.offered_unknown |= !known;
         if known {
             self.deadline = self.deadline.max(Instant::now() + TO_SIGN);
+        } else {
+            self.unproved = RefusedConnection::Key;
         }
         known
     }
@@ -190,7 +192,7 @@ impl Connection {
             Err(Refused(reason)) => {
                 let user = bounded(offered.user.as_bytes(), 64);
                 tracing::info!(peer = %self.peer.address, %user, reason, "SSH key refused");
-                self.offered_unknown = true;
+                self.unproved = RefusedConnection::Key;
                 false
             }
         }

@@ -41,11 +41,13 @@ pub struct Accepted {
     pub port: u16,
 }
 
-/// What the SSH process says about one connection. All but `Noted` are answered with one
-/// [`Reply`], in order.
+/// What the SSH process says about one connection. All but `Left` and `Noted` are answered with
+/// one [`Reply`], in order.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub enum Ask {
+    /// The client has gone, and had said nothing.
+    Left,
     /// The client names a key that it may hold (RFC 4252 section 7).
     Offers {
         /// The public key.

@@ -56,11 +56,11 @@ pub fn carry(socket: &Path, client: Client) -> Result<(), Error> {
     let (answer, stream) = ask(socket, &Ask::Enter { key, peer, command })?;
     match answer {
         Answer::Yes { .. } => relay(stream),
-        Answer::No { why } if shell => Err(Error::failed(why).hint(format!(
+        Answer::No { why } if shell => Err(Error::not_run(why).hint(format!(
             "use it as a docker host: `docker -H ssh://{}HOST ps`",
             std::env::var("USER").map_or_else(|_| String::new(), |user| user + "@")
         ))),
-        Answer::No { why } => Err(Error::failed(why)),
+        Answer::No { why } => Err(Error::not_run(why)),
     }
 }
 

@@ -29,6 +29,7 @@ mod scan;
 mod spelling;
 mod ssh;
 mod ssh_certificates;
+mod ssh_networks;
 mod streams;
 mod through_sshd;
 mod upgrade;

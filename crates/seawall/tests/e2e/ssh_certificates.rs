@@ -118,6 +118,33 @@ fn the_end_of_a_certificate_cuts_what_it_has_open() {
 }
 
 #[test]
+fn a_host_certificate_is_all_that_a_client_need_know() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "viewer");
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| dir.path().join(name).display().to_string();
+    run(&["-q", "-t", "ed25519", "-N", "", "-f", &file("ca")]);
+    let line = gate.run(["ssh", "host-key"]).ok();
+    let key = line.lines().last().unwrap().split_once(' ').unwrap().1;
+    std::fs::write(file("gate.pub"), key).unwrap();
+    run(&["-q", "-s", &file("ca"), "-I", "gate", "-h", "-n", "127.0.0.1", &file("gate.pub")]);
+    // The client has never heard of the key itself.
+    let ca = std::fs::read_to_string(file("ca.pub")).unwrap();
+    let known = alice.dir().join("known_hosts");
+    std::fs::write(known, format!("@cert-authority * {ca}")).unwrap();
+    let (_, said) = alice.docker().run(["ps"]).fails();
+    assert!(said.contains("Host key verification failed"), "{said}");
+
+    gate.signal(nix::sys::signal::Signal::SIGTERM);
+    gate.wait();
+    let config = std::fs::read_to_string(gate.config()).unwrap();
+    let certificate = format!("[ssh]\nhost_certificate = \"{}\"", file("gate-cert.pub"));
+    std::fs::write(gate.config(), config.replace("[ssh]", &certificate)).unwrap();
+    gate.start();
+    alice.docker().run(["ps"]).ok();
+}
+
+#[test]
 fn an_invitation_brings_an_ssh_key_along() {
     let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
     let said = gate.run(["identity", "add", "alice", "--role", "viewer", "--invite"]).ok();

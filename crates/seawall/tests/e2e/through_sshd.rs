@@ -153,11 +153,11 @@ fn nothing_but_the_engine_is_reached_through_sshd() {
     let ssh = |args: &[&str]| alice.ssh(sshd.address(), SHIM_USER, args).fails();
     for command in ["id", "docker ps", "docker system dial-stdio; id", "sh -c id"] {
         let (code, said) = ssh(&[command]);
-        assert_eq!(code, Some(1), "{said}");
+        assert_eq!(code, Some(127), "{said}");
         assert!(said.contains("only `docker system dial-stdio` runs here"), "{command}: {said}");
     }
     let (code, said) = ssh(&[]);
-    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(code, Some(127), "{said}");
     assert!(said.contains("there is no shell here"), "{said}");
     assert!(said.contains("docker -H ssh://docker-ssh@HOST ps"), "{said}");
     let refused: Vec<_> =

@@ -10,7 +10,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -32,7 +32,13 @@ const SHUT: u32 = 2;
 
 /// Counts what is queued.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Backlog(Arc<AtomicUsize>);
+pub(super) struct Backlog(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    queued: AtomicUsize,
+    heard: AtomicBool,
+}
 
 /// Bytes that are queued until they are dropped.
 #[derive(Debug)]
@@ -44,7 +50,7 @@ pub(super) struct Queued {
 impl Backlog {
     /// Queues bytes; `None` when the client sends beyond all bounds.
     pub(super) fn queue(&self, data: &[u8]) -> Option<Queued> {
-        let before = self.0.fetch_add(data.len(), Ordering::Relaxed);
+        let before = self.0.queued.fetch_add(data.len(), Ordering::Relaxed);
         let queued = Queued { bytes: Bytes::copy_from_slice(data), backlog: self.clone() };
         (before <= ABUSED).then_some(queued)
     }
@@ -55,13 +61,18 @@ impl Backlog {
     }
 
     fn is_full(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > FULL
+        self.0.queued.load(Ordering::Relaxed) > FULL
+    }
+
+    /// Whether the client ever said anything.
+    pub(super) fn was_heard(&self) -> bool {
+        self.0.heard.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Queued {
     fn drop(&mut self) {
-        self.backlog.0.fetch_sub(self.bytes.len(), Ordering::Relaxed);
+        self.backlog.0.queued.fetch_sub(self.bytes.len(), Ordering::Relaxed);
     }
 }
 
@@ -91,7 +102,12 @@ impl AsyncRead for Paced {
             ready!(pause.as_mut().poll(context));
         }
         self.pause = None;
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.backlog.0.heard.store(true, Ordering::Relaxed);
+        }
+        read
     }
 }
 

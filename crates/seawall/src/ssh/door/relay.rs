@@ -4,6 +4,7 @@
 use bytes::BytesMut;
 use russh::ChannelWriteHalf;
 use russh::server::Msg;
+use seawall_rules::ssh::exec::NOT_FOUND;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::OwnedWriteHalf;
@@ -89,7 +90,7 @@ async fn from_client(input: &mut UnboundedReceiver<Input>, to_gate: OwnedWriteHa
 pub(super) async fn refuse(channel: ChannelWriteHalf<Msg>, text: String) {
     let end = async {
         channel.extended_data_bytes(STDERR, text.into_bytes()).await?;
-        channel.exit_status(NOT_FOUND).await?;
+        channel.exit_status(NOT_FOUND.into()).await?;
         channel.eof().await?;
         channel.close().await
     };
@@ -98,5 +99,3 @@ pub(super) async fn refuse(channel: ChannelWriteHalf<Msg>, text: String) {
 
 /// `SSH_EXTENDED_DATA_STDERR` (RFC 4254 section 5.2).
 const STDERR: u32 = 1;
-/// What a shell answers where there is no such command.
-const NOT_FOUND: u32 = 127;

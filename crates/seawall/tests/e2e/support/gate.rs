@@ -26,6 +26,15 @@ fn is_listened_at(address: SocketAddr) -> bool {
     fs::read_to_string("/proc/net/tcp").unwrap().contains(&local)
 }
 
+/// Whether a gate answers on its socket for commands; it does so once everything listens.
+fn is_answered_at(admin: &Path) -> bool {
+    UnixStream::connect(admin).is_ok() && {
+        let mut admin = Connection::unix(admin);
+        admin.try_send(request("GET", "/metrics").as_bytes()).is_ok()
+            && admin.try_answer("GET").is_ok()
+    }
+}
+
 /// A gate; killed when dropped.
 pub(crate) struct Gate {
     dir: PathBuf,
@@ -175,7 +184,7 @@ impl Gate {
                         TcpStream::connect(self.address).is_ok()
                             && (!ssh || is_listened_at(self.ssh_address))
                     }
-                    Some(_) => UnixStream::connect(self.admin_socket()).is_ok(),
+                    Some(_) => is_answered_at(&self.admin_socket()),
                 }
             },
         );

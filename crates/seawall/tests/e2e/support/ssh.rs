@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -79,6 +80,13 @@ impl Ssh {
         script(&bin.join("ssh"), &runs);
         let host = format!("{user}@127.0.0.1:{}", gate.ssh_address().port());
         Self { dir, host, _dir: temp }
+    }
+
+    /// The same client, which reaches the gate at this address.
+    pub(crate) fn at(mut self, address: SocketAddr) -> Self {
+        let (user, _) = self.host.split_once('@').unwrap();
+        self.host = format!("{user}@{address}");
+        self
     }
 
     /// Adds lines to the client's configuration.
