@@ -19,6 +19,7 @@ fuzz_target!(|data: &[u8]| {
         raw_stream: bit(3),
         expect_continue: bit(4),
         connection: [Connection::Keep, Connection::Close][usize::from(bit(5))],
+        edited: bit(6),
     };
     let mut out = Vec::new();
     let read = translate(wire, asked, &mut out);
@@ -47,6 +48,8 @@ fuzz_target!(|data: &[u8]| {
     }
     assert_eq!(twice, out);
     match (&again.then, &response.then) {
+        // It comes in chunks of ours.
+        (Then::Body { .. }, Then::Body { .. }) if response.edited => {}
         (Then::Body { body, .. }, Then::Body { body: first, .. }) => assert_eq!(body, first),
         (again, first) => assert_eq!(again, first),
     }

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::operation::Request;
+use crate::reply::{Edit, Editor};
 
 /// The answer of [`crate::policy::judge`]. A `Grant` owns the request it grants, so what is
 /// forwarded is what was judged.
@@ -24,11 +25,32 @@ pub enum Verdict {
 pub struct Grant {
     request: Request,
     rule: Arc<str>,
+    edit: Edit,
 }
 
 impl Grant {
-    pub(crate) fn new(request: Request, rule: Arc<str>) -> Self {
-        Self { request, rule }
+    /// A reply that is edited must come as plain text, so the engine is not told what else its
+    /// client would take.
+    pub(crate) fn new(mut request: Request, rule: Arc<str>, edit: Edit) -> Self {
+        if edit.concerns(request.route.operation) {
+            request.head.forwarded.retain(|(name, _)| *name != "Accept-Encoding");
+        }
+        Self { request, rule, edit }
+    }
+
+    /// Whether the reply is edited.
+    pub fn is_edited(&self) -> bool {
+        self.edit.concerns(self.request.route.operation)
+    }
+
+    /// Whether secrets are shown in the reply.
+    pub fn shows_secrets(&self) -> bool {
+        self.edit.redact.is_none()
+    }
+
+    /// What edits the reply; `None` where it goes on as it comes.
+    pub fn editor(&self) -> Option<Editor> {
+        Editor::new(self.request.route.operation, &self.edit)
     }
 
     /// The request as it will be written to the engine.

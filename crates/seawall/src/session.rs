@@ -214,6 +214,9 @@ impl<S: Socket> Turn<'_, S> {
         }
         match newest.authorize(&self.session.credential, &self.session.peer) {
             Ok(now) => match policy::judge(&now.permissions, grant.request().clone()) {
+                Verdict::Allow(now) if grant.shows_secrets() && !now.shows_secrets() => {
+                    Some(NOT_GRANTED_ANY_MORE.to_owned())
+                }
                 Verdict::Allow(_) => None,
                 Verdict::Deny(_) => Some(NOT_GRANTED_ANY_MORE.to_owned()),
             },

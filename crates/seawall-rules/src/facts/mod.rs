@@ -43,6 +43,9 @@ pub const RESERVED_LABELS: &str = "io.seawall.";
 pub struct Facts {
     /// In the order of the request.
     pub asks: Vec<Fact>,
+    /// What it only looks at: a role's terms say whether it sees secrets there, not whether it
+    /// may look.
+    pub looks: Vec<Fact>,
     /// Fields of the body that are in no table, by their path; only `admin` may send them.
     pub unknown: Vec<String>,
 }
@@ -176,7 +179,14 @@ impl Facts {
         params: &[String],
         query: &[(String, String)],
     ) -> Self {
-        Self { asks: query::read(operation, params, query), unknown: Vec::new() }
+        let facts = query::read(operation, params, query);
+        match operation {
+            Operation::ImageHistory
+            | Operation::ImageInspect
+            | Operation::NetworkInspect
+            | Operation::VolumeInspect => Self { looks: facts, ..Self::default() },
+            _ => Self { asks: facts, ..Self::default() },
+        }
     }
 
     /// Adds what the body says, by the schema of its operation.

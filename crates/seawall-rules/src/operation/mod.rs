@@ -110,7 +110,10 @@ impl Request {
 
     /// Whether there is nothing in it but its operation that a role would have to grant.
     pub(crate) fn asks_for_nothing(&self) -> bool {
-        self.unknown.is_empty() && self.facts.unknown.is_empty() && self.facts.asks.is_empty()
+        self.unknown.is_empty()
+            && self.facts.unknown.is_empty()
+            && self.facts.asks.is_empty()
+            && self.facts.looks.is_empty()
     }
 
     /// The query key of this operation that is spelled most like `unknown`.

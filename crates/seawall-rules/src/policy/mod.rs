@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use crate::facts::Fact;
 use crate::operation::{Operation, Request};
+use crate::reply::{self, Edit, Redact};
 use crate::verdict::{Grant, Refusal, Verdict};
 
 /// What every authenticated client may do, whatever its roles: a client that gets no ping falls
@@ -30,11 +31,19 @@ use crate::verdict::{Grant, Refusal, Verdict};
 const EVERYONE: (&str, &[Operation]) =
     ("everyone.ping", &[Operation::SystemPing, Operation::SystemPingHead]);
 
+/// What grants one operation.
+#[derive(Clone, Debug)]
+struct Granted {
+    rule: Arc<str>,
+    /// What is hidden of the reply.
+    redact: Option<Arc<Redact>>,
+}
+
 /// What one identity may do: one entry an operation, made once from its roles.
 #[derive(Clone, Debug)]
 pub struct Permissions {
-    /// The rule that grants each operation, by [`Operation::index`].
-    granted: Vec<Option<Arc<str>>>,
+    /// What grants each operation, by [`Operation::index`].
+    granted: Vec<Option<Granted>>,
     /// The roles it has, the least first.
     roles: Vec<Arc<Role>>,
     /// What it may use at once.
@@ -46,7 +55,7 @@ pub struct Permissions {
 impl Permissions {
     /// Compiles the union of the roles of these names; one that there is not grants nothing, and
     /// no role grants nothing but `/_ping`. Where several roles grant an operation, the rule named
-    /// is that of the least of them.
+    /// is that of the least of them; where its reply may hold secrets, of the least that sees them.
     pub fn compile<'a>(all: &Arc<Roles>, names: impl IntoIterator<Item = &'a str>) -> Self {
         let names: Vec<&str> = names.into_iter().collect();
         let roles: Vec<_> =
@@ -54,9 +63,14 @@ impl Permissions {
         let everyone: Arc<str> = Arc::from(EVERYONE.0);
         let rule = |&operation: &Operation| {
             if EVERYONE.1.contains(&operation) {
-                return Some(everyone.clone());
+                return Some(Granted { rule: everyone.clone(), redact: None });
             }
-            roles.iter().find_map(|role| role.rule(operation))
+            let hides = reply::has_secrets(operation);
+            let granting = || roles.iter().filter(|role| role.grants(operation));
+            let seeing = granting().find(|role| !hides || role.sees_secrets());
+            let role = seeing.or_else(|| granting().next())?;
+            let redact = (hides && seeing.is_none()).then(|| all.redact().clone());
+            Some(Granted { rule: role.rule(operation)?, redact })
         };
         let granted = Operation::ALL.iter().map(rule).collect();
         let quota = roles.iter().map(|role| Quota::of(role.terms())).reduce(Quota::or);
@@ -70,14 +84,26 @@ impl Permissions {
 
     /// The id of the rule that grants the operation, if one does.
     pub fn rule(&self, operation: Operation) -> Option<&Arc<str>> {
+        self.granted(operation).map(|granted| &granted.rule)
+    }
+
+    /// Whether secrets are shown in the reply of an operation, at least of some objects.
+    pub fn shows_secrets(&self, operation: Operation) -> bool {
+        self.granted(operation).is_some_and(|granted| granted.redact.is_none())
+    }
+
+    fn granted(&self, operation: Operation) -> Option<&Granted> {
         self.granted.get(operation.index())?.as_ref()
     }
 
-    /// The rule of the least role that grants the whole request.
+    /// The rule of the least role that grants the whole request; of one that sees the secrets of
+    /// the reply, if there is one.
     ///
     /// # Errors
     /// What stands against it, of the role that gets furthest.
-    fn weigh(&self, request: &Request) -> Result<Arc<str>, Refusal> {
+    fn weigh(&self, request: &Request) -> Result<Granted, Refusal> {
+        let hides = reply::has_secrets(request.route.operation);
+        let mut redacted = None;
         let operation = request.route.operation;
         let unknown = !request.unknown.is_empty() || !request.facts.unknown.is_empty();
         let mut furthest: Option<(usize, &Fact)> = None;
@@ -87,17 +113,29 @@ impl Permissions {
                 continue;
             }
             match role.refuses(&request.facts) {
-                None => return Ok(rule),
+                None if !hides || role.sees_all_of(&request.facts) => {
+                    return Ok(Granted { rule, redact: None });
+                }
+                None => {
+                    let redact = Some(self.all.redact().clone());
+                    redacted.get_or_insert(Granted { rule, redact });
+                }
                 Some(refused) if furthest.is_none_or(|(before, _)| before < refused.0) => {
                     furthest = Some(refused);
                 }
                 Some(_) => {}
             }
         }
-        Err(match furthest {
+        redacted.ok_or_else(|| match furthest {
             Some((_, fact)) => refusal::not_covered(self, request, fact),
             None => refusal::unknown(request),
         })
+    }
+}
+
+impl Granted {
+    fn of(self, request: Request) -> Grant {
+        Grant::new(request, self.rule, Edit { redact: self.redact, keep: None })
     }
 }
 
@@ -105,16 +143,15 @@ impl Permissions {
 ///
 /// The reason of a refusal begins with "may not", to stand after the name of who asks.
 pub fn judge(permissions: &Permissions, request: Request) -> Verdict {
-    let Some(rule) = permissions.rule(request.route.operation) else {
+    let Some(granted) = permissions.granted(request.route.operation) else {
         let refusal = refusal::not_granted(permissions, &request);
         return Verdict::Deny(Box::new((request, refusal)));
     };
     if request.asks_for_nothing() {
-        let rule = rule.clone();
-        return Verdict::Allow(Grant::new(request, rule));
+        return Verdict::Allow(granted.clone().of(request));
     }
     match permissions.weigh(&request) {
-        Ok(rule) => Verdict::Allow(Grant::new(request, rule)),
+        Ok(granted) => Verdict::Allow(granted.of(request)),
         Err(refusal) => Verdict::Deny(Box::new((request, refusal))),
     }
 }

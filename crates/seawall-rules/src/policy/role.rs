@@ -48,6 +48,8 @@ pub struct Terms {
     pub(super) ports: Vec<PortTerm>,
     /// Requests a second of one identity.
     pub(super) rate: Option<u64>,
+    /// Secrets in what the engine answers.
+    pub(super) secrets: bool,
     /// Streams of one identity at once.
     pub(super) streams: Option<u64>,
     pub(super) tags: Vec<Pattern>,
@@ -100,6 +102,17 @@ impl Role {
         self.rule(operation).is_some()
     }
 
+    /// Whether secrets are shown in replies to it, of what its terms cover.
+    pub fn sees_secrets(&self) -> bool {
+        self.standing == Standing::Unrestricted || self.terms.secrets
+    }
+
+    /// Whether it sees the secrets of what a request looks at.
+    pub(super) fn sees_all_of(&self, facts: &Facts) -> bool {
+        self.standing == Standing::Unrestricted
+            || self.terms.secrets && facts.looks.iter().all(|fact| self.terms.see(&fact.ask))
+    }
+
     /// The first fact that it does not cover, with its place among them.
     pub(super) fn refuses<'a>(&self, facts: &'a Facts) -> Option<(usize, &'a Fact)> {
         match self.standing {
@@ -138,6 +151,14 @@ impl Terms {
         }
     }
 
+    /// Whether they cover what is only looked at. An id is some network's, so all must be covered.
+    fn see(&self, ask: &Ask) -> bool {
+        match ask {
+            Ask::Network(name) if could_be_an_id(name) => self.networks.iter().any(Pattern::is_all),
+            _ => self.cover(ask),
+        }
+    }
+
     /// As they are written: key and TOML value, in the order of the keys.
     pub fn written(&self) -> Vec<(&'static str, String)> {
         fn list<T>(terms: &[T], show: impl Fn(&T) -> String) -> Option<String> {
@@ -158,6 +179,7 @@ impl Terms {
             ("memory", self.memory.map(|bytes| bytes.to_string())),
             ("cpus", self.cpus.map(|nanos| format!("{}.{:09}", nanos / NANOS, nanos % NANOS))),
             ("pids", self.pids.map(|count| count.to_string())),
+            ("secrets", self.secrets.then(|| "true".to_owned())),
             ("rate", self.rate.map(|count| count.to_string())),
             ("burst", self.burst.map(|count| count.to_string())),
             ("streams", self.streams.map(|count| count.to_string())),
@@ -181,6 +203,7 @@ impl Terms {
             pids: _,
             ports,
             rate: _,
+            secrets,
             streams: _,
             tags,
             users,
@@ -192,6 +215,7 @@ impl Terms {
         self.images.extend_from_slice(images);
         self.networks.extend_from_slice(networks);
         self.ports.extend_from_slice(ports);
+        self.secrets |= *secrets;
         self.tags.extend_from_slice(tags);
         self.users.extend_from_slice(users);
         self.volumes.extend_from_slice(volumes);

@@ -10,6 +10,7 @@ use super::role::{Role, Standing, Terms};
 use super::written::{Author, Draft, Problem, Writing};
 use crate::escape::quoted;
 use crate::operation::Operation;
+use crate::reply::Redact;
 
 /// The name of the role that may do everything.
 pub const ADMIN: &str = "admin";
@@ -19,6 +20,8 @@ pub const ADMIN: &str = "admin";
 #[derive(Clone)]
 pub struct Roles {
     all: Vec<Arc<Role>>,
+    /// What is hidden from those that see no secrets.
+    redact: Arc<Redact>,
 }
 
 impl Roles {
@@ -67,12 +70,17 @@ impl Roles {
         let mut all: Vec<_> =
             drafts.iter().filter_map(|draft| compiled.remove(draft.name.as_str())).collect();
         all.sort_by_key(|role| role.standing);
-        Ok(Self { all: all.into_iter().map(Arc::new).collect() })
+        Ok(Self { all: all.into_iter().map(Arc::new).collect(), redact: Arc::default() })
     }
 
     /// Every role, the least first.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = &Arc<Role>> {
         self.all.iter()
+    }
+
+    /// What is hidden from those that see no secrets.
+    pub(super) fn redact(&self) -> &Arc<Redact> {
+        &self.redact
     }
 
     /// The role of that name.

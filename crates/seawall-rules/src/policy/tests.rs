@@ -23,7 +23,7 @@ fn compile(roles: &[&str]) -> Permissions {
     Permissions::compile(&Roles::built_in(), roles.iter().copied())
 }
 
-fn decide(roles: &[&str], method: Method, target: &str) -> Verdict {
+fn request(method: Method, target: &str) -> Request {
     let head = RequestHead {
         method,
         version: Version::Http11,
@@ -36,9 +36,12 @@ fn decide(roles: &[&str], method: Method, target: &str) -> Verdict {
         forwarded: Vec::new(),
     };
     let target = target::parse(target).expect(target);
-    let request = crate::operation::recognize(head, target, ApiVersion::new(1, 40))
-        .unwrap_or_else(|(_, refusal)| panic!("{refusal}"));
-    judge(&compile(roles), request)
+    crate::operation::recognize(head, target, ApiVersion::new(1, 40))
+        .unwrap_or_else(|(_, refusal)| panic!("{refusal}"))
+}
+
+fn decide(roles: &[&str], method: Method, target: &str) -> Verdict {
+    judge(&compile(roles), request(method, target))
 }
 
 fn refusal(roles: &[&str], method: Method, target: &str) -> String {
@@ -75,14 +78,20 @@ fn what_the_lesser_roles_grant_is_exactly_this() {
     use Operation::*;
     let everyone = [SystemPing, SystemPingHead];
     let viewer = [
+        ContainerInspect,
         ContainerList,
+        ExecInspect,
+        ImageHistory,
+        ImageInspect,
         ImageList,
+        NetworkInspect,
         NetworkList,
-        VolumeList,
         SystemDataUsage,
         SystemEvents,
         SystemInfo,
         SystemVersion,
+        VolumeInspect,
+        VolumeList,
     ];
     let operator = [
         ContainerKill,
@@ -124,7 +133,7 @@ fn a_role_more_never_takes_anything_away() {
 }
 
 #[test]
-fn a_grant_names_the_rule_of_the_least_role_that_gives_it() {
+fn a_grant_names_the_rule_of_the_least_role_that_gives_it_or_sees_its_secrets() {
     use Method::*;
     for (roles, method, target, expected) in [
         (&[][..], Get, "/_ping", "everyone.ping"),
@@ -135,10 +144,72 @@ fn a_grant_names_the_rule_of_the_least_role_that_gives_it() {
         (&["operator"], Post, "/v1.41/containers/web/stop?t=5", "operator.operations"),
         (&["operator"], Get, "/v1.41/containers/web/logs?stdout=1", "operator.operations"),
         (&[ADMIN], Get, "/v1.41/containers/json", "admin.all"),
-        (&[ADMIN, "viewer"], Get, "/v1.41/containers/json", "viewer.operations"),
+        (&[ADMIN, "viewer"], Get, "/v1.41/version", "viewer.operations"),
+        (&[ADMIN, "viewer"], Get, "/v1.41/containers/json", "admin.all"),
+        (&[ADMIN, "viewer"], Get, "/v1.41/volumes/data", "admin.all"),
         (&[ADMIN], Delete, "/v1.41/containers/web", "admin.all"),
     ] {
         assert_eq!(rule(roles, method, target), expected, "{roles:?} {target}");
+    }
+}
+
+#[test]
+fn secrets_are_shown_by_the_term_and_of_what_the_role_names() {
+    use Method::*;
+    let text = r#"
+        [web]
+        operations = ["ContainerInspect", "ImageInspect", "NetworkInspect", "VolumeInspect"]
+        images = ["shop/*"]
+        networks = ["shop-*"]
+        volumes = ["shop-*"]
+        secrets = true
+        [heir]
+        extends = "web"
+        operations = ["ContainerList"]
+    "#;
+    let table = DeTable::parse(text).unwrap();
+    let roles = Arc::new(Roles::with(&[table.get_ref()], &[]).unwrap());
+    for (names, target, shown) in [
+        (&["viewer"][..], "/containers/web/json", false),
+        (&["operator"], "/containers/json", false),
+        (&["developer"], "/events", false),
+        (&["read-only"], "/containers/web/json", true),
+        (&["read-only"], "/networks/0123456789ab", true),
+        (&["read-only"], "/images/shop/web/json", true),
+        (&[ADMIN], "/containers/web/json", true),
+        (&["viewer", "read-only"], "/containers/json", true),
+        (&["viewer", "read-only"], "/volumes/data", true),
+        // Nothing is hidden of these.
+        (&["viewer"], "/version", true),
+        (&[], "/_ping", true),
+        (&["web"], "/containers/web/json", true),
+        (&["web"], "/images/shop/web/json", true),
+        (&["web"], "/images/other/web/json", false),
+        (&["web", "read-only"], "/images/other/web/json", true),
+        (&["web"], "/networks/shop-a", true),
+        (&["web"], "/networks/other", false),
+        (&["web"], "/networks/0123456789ab", false),
+        (&["web"], "/volumes/shop-a", true),
+        (&["web"], "/volumes/other", false),
+        (&["heir"], "/containers/json", true),
+        (&["heir", "viewer"], "/volumes", false),
+    ] {
+        let permissions = Permissions::compile(&roles, names.iter().copied());
+        match judge(&permissions, request(Get, &format!("/v1.41{target}"))) {
+            Verdict::Allow(grant) => assert_eq!(grant.shows_secrets(), shown, "{names:?} {target}"),
+            Verdict::Deny(denied) => panic!("{names:?} {target}: {}", denied.1),
+        }
+    }
+}
+
+#[test]
+fn what_is_edited_is_asked_for_in_plain_text() {
+    for (role, kept) in [("viewer", false), (ADMIN, true)] {
+        let mut request = request(Method::Get, "/v1.41/containers/json");
+        request.head.forwarded.push(("Accept-Encoding", "gzip".to_owned()));
+        let Verdict::Allow(grant) = judge(&compile(&[role]), request) else { panic!("{role}") };
+        assert_eq!(grant.request().head.forwarded("Accept-Encoding").is_some(), kept, "{role}");
+        assert_eq!(grant.editor().is_some(), !kept, "{role}");
     }
 }
 
@@ -149,8 +220,8 @@ fn a_refusal_reads_as_one_clear_clause() {
         (
             &["viewer"][..],
             Get,
-            "/v1.41/containers/web/json",
-            "may not inspect a container (ContainerInspect): role viewer does not grant it; \
+            "/v1.41/containers/web/top",
+            "may not list a container's processes (ContainerTop): role viewer does not grant it; \
              read-only or admin would [rule role.operations]",
         ),
         (

@@ -102,6 +102,13 @@ pub const KEYS: &[RoleKey] = &[
         meaning: "The most processes of one container; each must then say how many.",
     },
     RoleKey {
+        name: "secrets",
+        example: "true",
+        meaning: "Show what the engine answers as it is: environment, arguments, labels with telling \
+            names, paths of the host, options of drivers, of the images, networks and volumes \
+            that the role names. Without it `***` stands there.",
+    },
+    RoleKey {
         name: "rate",
         example: "20",
         meaning: "Requests a second of one identity, over all its connections. Of its roles the \
@@ -245,6 +252,7 @@ impl Writing<'_> {
             "memory" => terms.memory = self.size(name, value),
             "cpus" => terms.cpus = self.cpus(name, value),
             "pids" => terms.pids = self.count(name, value),
+            "secrets" => terms.secrets = self.grant(name, value),
             "rate" => terms.rate = self.count(name, value),
             "burst" => terms.burst = self.count(name, value),
             "streams" => terms.streams = self.count(name, value),
@@ -351,6 +359,16 @@ impl Writing<'_> {
         }
         // What cannot be read must not mean "without limit".
         Some(count.unwrap_or(1))
+    }
+
+    /// `false` takes nothing away that is inherited, so it is not for writing.
+    fn grant(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> bool {
+        let granted = value.get_ref().as_bool() == Some(true);
+        if !granted {
+            let hint = format!("leave `{name}` out where it is not to be granted");
+            self.complain(value.span(), format!("`{name}` can only be `true`"), Some(hint));
+        }
+        granted
     }
 
     fn size(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Option<u64> {

@@ -4,13 +4,14 @@
 use std::task::{Context, Poll, ready};
 
 use seawall_rules::head::Version;
+use seawall_rules::reply::{Broken, Editor};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{End, Ends};
 use crate::http::body::{Body, Step};
 use crate::http::response::{Asked, Then, translate};
 use crate::http::wire::STREAM_BUFFER;
-use crate::http::write::Connection;
+use crate::http::write::{self, Connection};
 
 pub(super) struct Download {
     asked: Asked,
@@ -19,6 +20,10 @@ pub(super) struct Download {
     /// are dropped.
     ready: usize,
     dropped: usize,
+    /// Edits the body, until it has ended.
+    editor: Option<Editor>,
+    /// What was edited last, before it is framed.
+    shown: Vec<u8>,
 }
 
 enum State {
@@ -28,8 +33,8 @@ enum State {
 }
 
 impl Download {
-    pub(super) fn new(asked: Asked) -> Self {
-        Self { asked, state: State::Head, ready: 0, dropped: 0 }
+    pub(super) fn new(asked: Asked, editor: Option<Editor>) -> Self {
+        Self { asked, state: State::Head, ready: 0, dropped: 0, editor, shown: Vec::new() }
     }
 
     /// Moves what can be moved, until the exchange ends. `uploaded` says that all of the
@@ -49,6 +54,7 @@ impl Download {
             }
             let step = match &mut self.state {
                 State::Head => self.head(ends, uploaded),
+                State::Body { .. } if self.editor.is_some() => self.edit(ends),
                 State::Body { body, keep_alive, connection } if body.is_done() => {
                     let reusable = uploaded && *keep_alive && ends.engine.input.is_empty();
                     let engine = if reusable { Connection::Keep } else { Connection::Close };
@@ -130,14 +136,27 @@ impl Download {
         if !uploaded {
             asked.connection = Connection::Close;
         }
+        let before = ends.client.output.len();
         let translated = translate(ends.engine.input.data(), asked, &mut ends.client.output);
         let Some(response) = translated.map_err(End::NotRelayed)? else { return Ok(false) };
         ends.engine.input.consume(response.head);
+        if !response.edited && response.then != Then::Interim {
+            self.editor = None;
+        }
         match response.then {
             Then::Interim => return Ok(true),
             Then::Hijacked => self.state = State::Hijacked,
             Then::Body { body, keep_alive, connection } => {
                 self.state = State::Body { body, keep_alive, connection };
+                if self.editor.is_some() {
+                    if let Err(end) = self.edit(ends) {
+                        // The client has nothing of it yet, and is told so.
+                        ends.client.output.truncate(before);
+                        return Err(end);
+                    }
+                    ends.tally.status = response.status;
+                    return Ok(true);
+                }
                 self.scan(ends)?;
                 // A small reply is one write, and one TLS record.
                 if self.ready <= SMALL {
@@ -169,13 +188,51 @@ impl Download {
         Ok(true)
     }
 
+    /// Edits what there is of the body, and frames what is shown of it; `false` when there is
+    /// nothing.
+    fn edit<S>(&mut self, ends: &mut Ends<'_, '_, S>) -> Result<bool, End> {
+        let (State::Body { body, .. }, Some(editor)) = (&mut self.state, &mut self.editor) else {
+            return Ok(true);
+        };
+        let broken = |broken: Broken| End::NotRelayed(broken.into());
+        self.shown.clear();
+        loop {
+            let bytes = ends.engine.input.data();
+            let used = match body.step(bytes).map_err(|_| End::EngineGone)? {
+                Step::Data(n) => {
+                    editor.push(&bytes[..n], &mut self.shown).map_err(broken)?;
+                    n
+                }
+                Step::Framing(n) | Step::Trailer(n) => n,
+                Step::More => break,
+            };
+            ends.engine.input.consume(used);
+        }
+        let ended = body.is_done();
+        if ended {
+            editor.end(&mut self.shown).map_err(broken)?;
+            self.editor = None;
+        }
+        ends.tally.sent(self.shown.len());
+        let out = &mut ends.client.output;
+        match self.asked.version {
+            Version::Http10 => out.extend_from_slice(&self.shown),
+            Version::Http11 => write::chunk(&self.shown, ended, out),
+        }
+        Ok(ended || !self.shown.is_empty())
+    }
+
     fn flushed<S>(&self, cx: &mut Context<'_>, ends: &mut Ends<'_, '_, S>, end: End) -> Poll<End>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
         ends.client_waits = true;
         match ready!(ends.client.poll_flush(cx)) {
-            Ok(()) => Poll::Ready(end),
+            Ok(()) => {
+                // A large element may have been in it.
+                ends.client.output.shrink_to(STREAM_BUFFER);
+                Poll::Ready(end)
+            }
             Err(_) => Poll::Ready(End::ClientGone),
         }
     }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use seawall_rules::reply::Editor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
@@ -75,19 +76,21 @@ pub(super) struct Ends<'a, 'b, S> {
 }
 
 /// Carries one exchange to its end. `engine.output` holds the request's head, and its body if
-/// that was judged; `body` is what is still to come from the client and streamed.
+/// that was judged; `body` is what is still to come from the client and streamed. `editor` edits
+/// the reply, if `terms` say that it is edited.
 pub async fn run<S>(
     client: &mut Wire<S>,
     engine: &mut Wire<EngineStream>,
     tally: &mut Tally<'_>,
     body: &mut Body,
+    editor: Option<Editor>,
     terms: Terms,
 ) -> End
 where
     S: Socket,
 {
     let mut upload = Upload::new(body);
-    let mut download = Download::new(terms.asked);
+    let mut download = Download::new(terms.asked, editor);
     let mut client_gone = HangUp::default();
     let mut stall = Stall { patience: terms.patience, sleep: None };
     let mut ends = Ends { client, engine, tally, client_waits: false, client_moved: false };

@@ -83,7 +83,7 @@ where
 {
     let request = grant.request();
     let Sender { wire, body, connection, patience, tally } = client;
-    let terms = terms(request, connection, patience);
+    let terms = terms(grant, connection, patience);
     // What may become a stream gets a connection of its own.
     let mut kept = link.take_alive().await.filter(|_| request.route.upgrade == UpgradeKind::None);
     loop {
@@ -93,7 +93,7 @@ where
             None => Wire::new(engine.dial().await.map_err(unreachable)?),
         };
         write_request(request, body, &mut upstream.output);
-        let end = exchange::run(wire, &mut upstream, tally, body, terms).await;
+        let end = exchange::run(wire, &mut upstream, tally, body, grant.editor(), terms).await;
         let replied = tally.status != 0;
         return match end {
             End::Replied { engine, client } => {
@@ -107,6 +107,10 @@ where
             // It went while it was idle; what was asked changes nothing, so it is asked again.
             End::EngineGone if again && !replied => continue,
             End::ClientGone => Ok((Ending::ClientGone, After::Drop)),
+            End::NotRelayed(why) if replied => {
+                tracing::error!(%why, engine = engine.describe(), "a reply was cut off");
+                Ok((Ending::EngineGone, After::Drop))
+            }
             End::EngineGone if replied => Ok((Ending::EngineGone, After::Drop)),
             End::Malformed(_) if replied => Ok((Ending::ClientGone, After::Drop)),
             End::Stalled if replied => Ok((Ending::Limit, After::Drop)),
@@ -126,7 +130,8 @@ impl Link {
     }
 }
 
-fn terms(request: &Request, connection: Connection, patience: Duration) -> Terms {
+fn terms(grant: &Grant, connection: Connection, patience: Duration) -> Terms {
+    let request = grant.request();
     let route = request.route;
     let raw_stream = route.upgrade == UpgradeKind::RawStream;
     Terms {
@@ -137,6 +142,7 @@ fn terms(request: &Request, connection: Connection, patience: Duration) -> Terms
             raw_stream,
             expect_continue: expects(request),
             connection,
+            edited: grant.is_edited(),
         },
         silence: if route.streams && route.upgrade == UpgradeKind::None {
             Silence::Gone

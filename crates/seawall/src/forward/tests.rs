@@ -27,6 +27,8 @@ struct Rig {
     link: Link,
     session: Session,
     patience: Duration,
+    /// Of who asks.
+    role: &'static str,
 }
 
 type Relayed = Result<(Ending, After), Failure>;
@@ -54,6 +56,7 @@ impl Rig {
             link: Link::default(),
             session: Session::new(Peer::local(), credential, Arc::new(authority)),
             patience: Duration::from_secs(60),
+            role: ADMIN,
             socket,
             _dir: dir,
         }
@@ -68,7 +71,7 @@ impl Rig {
         engine: impl AsyncFnOnce(&UnixListener) -> E,
     ) -> (Relayed, C, E) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let (grant, mut body) = granted(head);
+        let (grant, mut body) = granted(head, self.role);
         let mut tally = Tally::new(&self.session);
         let mut wire = Wire::new(ours);
         let forwarded = async {
@@ -101,15 +104,15 @@ impl Rig {
     }
 }
 
-/// What the whole of `rules` makes of an admin's request.
-fn granted(head: &str) -> (Grant, Body) {
+/// What the whole of `rules` makes of the request of somebody with that role.
+fn granted(head: &str, role: &str) -> (Grant, Body) {
     let text = format!("{}\r\n\r\n", head.replace('\n', "\r\n"));
     let limits = HeadLimits { bytes: 4096, headers: 20 };
     let (head, _) = parse(text.as_bytes(), limits).unwrap().unwrap();
     let body = Body::new(head.framing);
     let target = target::parse(&head.target).unwrap();
     let request = recognize(head, target, ApiVersion::new(1, 40)).unwrap();
-    match judge(&Permissions::compile(&Roles::built_in(), [ADMIN]), request) {
+    match judge(&Permissions::compile(&Roles::built_in(), [role]), request) {
         Verdict::Allow(grant) => (grant, body),
         Verdict::Deny(denied) => panic!("{}", denied.1),
     }
@@ -525,7 +528,7 @@ async fn the_engine_hears_at_once_that_nobody_reads_its_log() {
 async fn a_request_that_came_early_waits_for_its_turn() {
     let (ours, mut theirs) = UnixStream::pair().unwrap();
     let mut rig = Rig::new();
-    let (grant, mut body) = granted(GET);
+    let (grant, mut body) = granted(GET, ADMIN);
     let mut tally = Tally::new(&rig.session);
     let mut wire = Wire::new(ours);
     theirs.write_all(b"GET /next").await.unwrap();
@@ -708,4 +711,117 @@ async fn a_client_that_half_closed_and_goes_is_noticed_though_the_engine_is_sile
         )
         .await;
     assert_eq!(relayed.unwrap(), (Ending::ClientGone, After::Close));
+}
+
+const PS: &str = "GET /v1.41/containers/json HTTP/1.1\nHost: x\nAccept-Encoding: gzip";
+const EVENTS: &str = "GET /v1.41/events HTTP/1.1\nHost: x";
+
+#[tokio::test]
+async fn a_reply_with_secrets_is_edited_in_whatever_pieces_it_comes() {
+    let list = r#"[{"Id":"a","Command":"sh -c pw"},{"Id":"b","Command":"sleep"}]"#;
+    let shown = r#"[{"Id":"a","Command":"sh ***"},{"Id":"b","Command":"sleep"}]"#;
+    let (first, last) = list.split_at(20);
+    let length = format!("Content-Length: {}\r\n\r\n{list}", list.len());
+    let chunked = format!(
+        "Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{first}\r\n{:x}\r\n{last}\r\n0\r\n\r\n",
+        first.len(),
+        last.len()
+    );
+    for reply in [length, chunked, format!("Connection: close\r\n\r\n{list}")] {
+        let mut rig = Rig { role: "viewer", ..Rig::new() };
+        let reply = format!("HTTP/1.1 200 OK\r\n{reply}");
+        let (relayed, read, asked) = rig
+            .relay(PS, read_all, async |listener| {
+                let mut engine = listener.accept().await.unwrap().0;
+                let asked = read_head(&mut engine).await;
+                slowly(&mut engine, &reply).await;
+                asked
+            })
+            .await;
+        assert!(!asked.contains("Accept-Encoding"), "{asked}");
+        assert_eq!(relayed.unwrap(), (Ending::Complete, After::Next), "{reply}");
+        let (head, body) = read.split_once("\r\n\r\n").unwrap();
+        assert_eq!(head, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked", "{reply}");
+        assert_eq!(unchunked(body), shown, "{reply}");
+        let mut rig = Rig { role: "viewer", ..Rig::new() };
+        let (relayed, read) = rig.reply(&PS.replace("1.1", "1.0"), &reply).await;
+        assert_eq!(relayed.unwrap(), (Ending::Complete, After::Close), "{reply}");
+        assert_eq!(read, format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{shown}"));
+    }
+}
+
+/// The data of a body of whole chunks.
+fn unchunked(mut body: &str) -> String {
+    let mut data = String::new();
+    loop {
+        let (size, rest) = body.split_once("\r\n").unwrap();
+        let size = usize::from_str_radix(size, 16).unwrap();
+        if size == 0 {
+            assert_eq!(rest, "\r\n");
+            return data;
+        }
+        data.push_str(&rest[..size]);
+        body = rest[size..].strip_prefix("\r\n").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_error_and_an_admins_reply_pass_as_they_are() {
+    let list = "HTTP/1.1 200 OK\r\nContent-Length: 23\r\n\r\n[{\"Command\":\"sh -c 1\"}]";
+    let error = "HTTP/1.1 500 Oh\r\nContent-Length: 16\r\n\r\n{\"message\":\"no\"}";
+    for (role, reply) in [("viewer", error), ("admin", error), ("admin", list)] {
+        let mut rig = Rig { role, ..Rig::new() };
+        let (relayed, read) = rig.reply(PS, reply).await;
+        assert_eq!(relayed.unwrap(), (Ending::Complete, After::Next), "{role} {reply}");
+        assert_eq!(read, reply);
+    }
+}
+
+#[tokio::test]
+async fn a_reply_that_cannot_be_edited_does_not_reach_the_client() {
+    let coded = "Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\u{1f}\u{8b}";
+    let html = "Content-Length: 13\r\n\r\n<html></html>";
+    let object = "Content-Length: 18\r\n\r\n{\"Command\":\"sh 1\"}";
+    for (reply, expected) in [
+        (coded, "is compressed, which was not asked for"),
+        (html, "is JSON of another form than the operation answers with"),
+        (object, "is JSON of another form than the operation answers with"),
+    ] {
+        let mut rig = Rig { role: "viewer", ..Rig::new() };
+        let (relayed, read) = rig.reply(PS, &format!("HTTP/1.1 200 OK\r\n{reply}")).await;
+        let failure = relayed.unwrap_err();
+        assert_eq!((failure.status, failure.ending), (502, Ending::EngineGone), "{reply}");
+        assert!(failure.message.ends_with(expected), "{}", failure.message);
+        assert_eq!(read, "");
+    }
+}
+
+#[tokio::test]
+async fn what_breaks_in_the_middle_is_cut_where_it_breaks() {
+    let mut rig = Rig { role: "viewer", ..Rig::new() };
+    let event = "{\"Action\":\"exec_create: pw\"}\n";
+    let seen = tokio::sync::Notify::new();
+    let (relayed, read, ()) = rig
+        .relay(
+            EVENTS,
+            async |mut client: UnixStream| {
+                let read = read_until(&mut client, "***\"}\n\r\n").await;
+                seen.notify_one();
+                (read, read_all(client).await)
+            },
+            async |listener| {
+                let mut engine = listener.accept().await.unwrap().0;
+                read_head(&mut engine).await;
+                let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+                let chunk = format!("{head}{:x}\r\n{event}\r\n", event.len());
+                engine.write_all(chunk.as_bytes()).await.unwrap();
+                seen.notified().await;
+                engine.write_all(b"4\r\n{oh}\r\n0\r\n\r\n").await.unwrap();
+                closed(&mut engine).await;
+            },
+        )
+        .await;
+    assert_eq!(relayed.unwrap(), (Ending::EngineGone, After::Drop));
+    assert!(read.0.ends_with("\r\n1e\r\n{\"Action\":\"exec_create: ***\"}\n\r\n"), "{}", read.0);
+    assert_eq!(read.1, "", "nothing is left of it, and no end either");
 }

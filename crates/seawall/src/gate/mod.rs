@@ -253,10 +253,14 @@ impl Gate {
         match self.snapshot.load().authorize(&session.credential, &session.peer) {
             Ok(authority) => {
                 // What it is doing may outlast the role that allowed it: an open exec, a log.
-                if let Some(doing) = session.doing().0
-                    && authority.permissions.rule(doing.operation).is_none()
-                {
-                    session.end(NOT_GRANTED_ANY_MORE);
+                if let Some(operation) = session.doing().0.map(|doing| doing.operation) {
+                    let before = session.authority();
+                    let shown = before.permissions.shows_secrets(operation);
+                    if authority.permissions.rule(operation).is_none()
+                        || shown && !authority.permissions.shows_secrets(operation)
+                    {
+                        session.end(NOT_GRANTED_ANY_MORE);
+                    }
                 }
                 session.set_authority(authority);
             }

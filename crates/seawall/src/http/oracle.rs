@@ -155,6 +155,7 @@ fn our_reply(method: Method, wire: &[u8]) -> Option<(u16, Vec<u8>, Vec<u8>)> {
         raw_stream: false,
         expect_continue: false,
         connection: Connection::Close,
+        edited: false,
     };
     let (mut at, mut written) = (0, Vec::new());
     loop {

@@ -1,6 +1,7 @@
 //! The engine's reply: its head read strictly and written afresh for the client.
 
 use seawall_rules::head::{Framing, Method, Upgrade, Version};
+use seawall_rules::reply::Broken;
 
 use super::body::Body;
 use super::write::Connection;
@@ -20,6 +21,8 @@ pub struct Asked {
     pub expect_continue: bool,
     /// Whether the client's connection lives on after a framed reply.
     pub connection: Connection,
+    /// Whether the body of a reply that says it is done (2xx) will be edited.
+    pub edited: bool,
 }
 
 /// What follows a reply's head.
@@ -49,6 +52,9 @@ pub struct Response {
     pub status: u16,
     /// What follows it.
     pub then: Then,
+    /// Whether its body must be edited: its head says that it comes in chunks of ours, or to an
+    /// HTTP/1.0 client that it ends with the connection.
+    pub edited: bool,
 }
 
 /// A reply that is not relayed.
@@ -66,6 +72,12 @@ pub enum NotRelayed {
     /// 101 without being asked, or to another protocol.
     #[error("it switched protocols without being asked to")]
     Upgrade,
+    /// A body to be edited that is compressed.
+    #[error("its reply is compressed, which was not asked for")]
+    Coded,
+    /// A body that cannot be edited.
+    #[error(transparent)]
+    Broken(#[from] Broken),
     /// 3xx: the engine redirects what it would have to clean up, which was refused before.
     #[error("it answered with a redirect ({0})")]
     Redirect(u16),
@@ -97,7 +109,23 @@ pub fn translate(
         return Err(NotRelayed::Malformed);
     };
     let mut fields = Fields::read(parsed.headers)?;
-    let then = then(status, version, &fields, asked)?;
+    let mut then = then(status, version, &fields, asked)?;
+    let mut edited = false;
+    if let Then::Body { body, connection, .. } = &mut then
+        && asked.edited
+        && (200..300).contains(&status)
+        && !body.is_done()
+    {
+        if parsed.headers.iter().any(|field| field.name.eq_ignore_ascii_case("content-encoding")) {
+            return Err(NotRelayed::Coded);
+        }
+        edited = true;
+        fields.length = None;
+        *connection = match asked.version {
+            Version::Http10 => Connection::Close,
+            Version::Http11 => asked.connection,
+        };
+    }
     if status == 204 {
         // Some clients would wait for such a body (RFC 9110 section 8.6).
         fields.length = None;
@@ -114,11 +142,11 @@ pub fn translate(
                 out.extend_from_slice(field.value);
                 out.extend_from_slice(b"\r\n");
             }
-            put_framing(&then, &fields, asked, out);
+            put_framing(&then, &fields, edited, asked, out);
         }
     }
     debug_assert!(out.len() - start < 2 * MAX_HEAD, "written afresh, not much larger");
-    Ok(Some(Response { head, status, then }))
+    Ok(Some(Response { head, status, then, edited }))
 }
 
 /// The header fields that say how a reply is to be read.
@@ -211,7 +239,7 @@ fn then(status: u16, version: u8, fields: &Fields<'_>, asked: Asked) -> Result<T
 }
 
 /// Ends the head with the framing that the client will see.
-fn put_framing(then: &Then, fields: &Fields<'_>, asked: Asked, out: &mut Vec<u8>) {
+fn put_framing(then: &Then, fields: &Fields<'_>, edited: bool, asked: Asked, out: &mut Vec<u8>) {
     match then {
         Then::Hijacked => match fields.upgrade {
             Some(upgrade) => put(out, &["Connection: Upgrade\r\nUpgrade: ", upgrade, "\r\n"]),
@@ -221,7 +249,9 @@ fn put_framing(then: &Then, fields: &Fields<'_>, asked: Asked, out: &mut Vec<u8>
             // A reply to HEAD states the length its body would have.
             if let Some(length) = fields.length {
                 put(out, &["Content-Length: ", &length.to_string(), "\r\n"]);
-            } else if *body == Body::new(Framing::Chunked) && asked.version == Version::Http11 {
+            } else if (edited || *body == Body::new(Framing::Chunked))
+                && asked.version == Version::Http11
+            {
                 put(out, &["Transfer-Encoding: chunked\r\n"]);
             }
             if *connection == Connection::Close {
@@ -296,6 +326,7 @@ mod tests {
         raw_stream: false,
         expect_continue: false,
         connection: Connection::Keep,
+        edited: false,
     };
 
     fn check(asked: Asked, head: &str) -> Result<(String, Then), NotRelayed> {
@@ -384,6 +415,28 @@ mod tests {
         assert_eq!(translate(bare, GET, &mut Vec::new()), Err(NotRelayed::Malformed));
         let endless = format!("HTTP/1.1 200 OK\r\nA: {}", "b".repeat(MAX_HEAD));
         assert_eq!(translate(endless.as_bytes(), GET, &mut Vec::new()), Err(NotRelayed::TooLarge));
+    }
+
+    #[test]
+    fn a_reply_to_be_edited_is_framed_anew() {
+        let edited = Asked { edited: true, ..GET };
+        let (out, then) = check(edited, "HTTP/1.1 200 OK\nContent-Length: 5").unwrap();
+        assert_eq!(out, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n");
+        let body = Body::new(Framing::Length(5));
+        assert_eq!(then, Then::Body { body, keep_alive: true, connection: Connection::Keep });
+        let (out, _) = check(edited, "HTTP/1.1 200 OK").unwrap();
+        assert_eq!(out, "HTTP/1.1 200 OK\nTransfer-Encoding: chunked\n\n");
+        let old = Asked { version: Version::Http10, ..edited };
+        for framing in ["Content-Length: 5", "Transfer-Encoding: chunked"] {
+            let (out, _) = check(old, &format!("HTTP/1.1 200 OK\n{framing}")).unwrap();
+            assert_eq!(out, "HTTP/1.1 200 OK\nConnection: close\n\n");
+        }
+        for whole in ["404 Not Found\nContent-Length: 5", "200 OK\nContent-Length: 0"] {
+            let (out, _) = check(edited, &format!("HTTP/1.1 {whole}")).unwrap();
+            assert_eq!(out, format!("HTTP/1.1 {whole}\n\n"));
+        }
+        let coded = "HTTP/1.1 200 OK\nContent-Encoding: gzip\nContent-Length: 5";
+        assert_eq!(check(edited, coded), Err(NotRelayed::Coded));
     }
 
     #[test]

@@ -11,6 +11,19 @@ pub enum Connection {
     Keep,
 }
 
+/// Writes a chunk (RFC 9112 section 7.1), none where there is nothing to write, and the end of the
+/// body if it is the last.
+pub fn chunk(data: &[u8], last: bool, out: &mut Vec<u8>) {
+    if !data.is_empty() {
+        out.extend_from_slice(format!("{:x}\r\n", data.len()).as_bytes());
+        out.extend_from_slice(data);
+        out.extend_from_slice(b"\r\n");
+    }
+    if last {
+        out.extend_from_slice(b"0\r\n\r\n");
+    }
+}
+
 /// Writes an error in the Engine API's shape. The media type stands alone: with a charset the
 /// Docker CLI would print the JSON text as it is.
 pub fn error(

@@ -151,7 +151,7 @@ async fn answer_all(listener: &UnixListener, count: usize) -> Vec<String> {
     heads
 }
 
-const LIST: &str = "GET /v1.41/containers/json HTTP/1.1\r\nHost: x\r\n\r\n";
+const VERSION: &str = "GET /v1.41/version HTTP/1.1\r\nHost: x\r\n\r\n";
 const LOGS: &str = "GET /v1.41/containers/c/logs?follow=1&stdout=1 HTTP/1.1\r\nHost: x\r\n\r\n";
 const CREATE: &str = "POST /v1.41/containers/create HTTP/1.1\r\nHost: x\r\n\
                       Content-Type: application/json\r\n";
@@ -163,7 +163,7 @@ async fn requests_that_come_at_once_are_answered_in_their_order() {
         .serve(
             "alice",
             async |mut client| {
-                client.write_all(LIST.repeat(3).as_bytes()).await.unwrap();
+                client.write_all(VERSION.repeat(3).as_bytes()).await.unwrap();
                 let read = read_until(&mut client, "\r\n\r\n2").await;
                 client.shutdown().await.unwrap();
                 read
@@ -172,7 +172,7 @@ async fn requests_that_come_at_once_are_answered_in_their_order() {
         )
         .await;
     assert_eq!(read.matches("HTTP/1.1 200 OK").count(), 3);
-    assert!(heads.iter().all(|head| head.starts_with("GET /v1.41/containers/json HTTP/1.1\r\n")));
+    assert!(heads.iter().all(|head| head.starts_with("GET /v1.41/version HTTP/1.1\r\n")));
     assert_eq!(rig.outcomes(3).await.len(), 3);
 }
 
@@ -184,7 +184,7 @@ async fn a_denied_client_reads_why_and_may_go_on() {
         .serve(
             "alice",
             async |mut client| {
-                client.write_all(format!("{create}{LIST}").as_bytes()).await.unwrap();
+                client.write_all(format!("{create}{VERSION}").as_bytes()).await.unwrap();
                 read_until(&mut client, "\r\n\r\n0").await
             },
             async |listener| drop(answer_all(listener, 1).await),
@@ -230,7 +230,7 @@ async fn what_is_no_request_is_answered_recorded_and_ends_the_connection() {
     ];
     for (bytes, status, rule) in cases {
         let rig = Rig::new("");
-        let read = rig.say("root", &format!("{bytes}{LIST}")).await;
+        let read = rig.say("root", &format!("{bytes}{VERSION}")).await;
         assert!(read.starts_with(&format!("HTTP/1.1 {status} ")), "{read}");
         assert!(read.contains(rule), "{rule}: {read}");
         let outcomes = rig.outcomes(1).await;
@@ -286,7 +286,7 @@ async fn the_decision_is_on_record_before_the_engine_hears_of_the_request() {
         .serve(
             "alice",
             async |mut client| {
-                client.write_all(LIST.as_bytes()).await.unwrap();
+                client.write_all(VERSION.as_bytes()).await.unwrap();
                 read_until(&mut client, "\r\n\r\n0").await
             },
             async |listener| {
@@ -299,7 +299,7 @@ async fn the_decision_is_on_record_before_the_engine_hears_of_the_request() {
             },
         )
         .await;
-    assert!(seen.iter().any(|record| record["operation"] == "ContainerList"), "{seen:?}");
+    assert!(seen.iter().any(|record| record["operation"] == "SystemVersion"), "{seen:?}");
 }
 
 #[tokio::test]
@@ -340,7 +340,7 @@ async fn a_drain_ends_idle_connections_and_lets_an_exchange_finish() {
         .serve(
             "alice",
             async |mut client| {
-                client.write_all(LIST.as_bytes()).await.unwrap();
+                client.write_all(VERSION.as_bytes()).await.unwrap();
                 rest(&mut client).await
             },
             async |listener| {
@@ -417,7 +417,7 @@ async fn a_client_that_says_more_than_it_may_behind_a_stream_is_not_forgotten() 
     rig.serve(
         "root",
         async |mut client| {
-            let early = LIST.repeat(1000);
+            let early = VERSION.repeat(1000);
             client.write_all(LOGS.as_bytes()).await.unwrap();
             read_until(&mut client, "\r\n\r\n").await;
             // It may be gone before all of it is written.

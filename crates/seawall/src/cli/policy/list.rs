@@ -145,10 +145,10 @@ mod tests {
     fn the_overview_says_what_each_role_is_for() {
         insta::assert_snapshot!(overview(&Roles::built_in()), @"
         ROLE       OPERATIONS  MAY
-        viewer     10          lists, events, version, information and disk usage; no inspects
-        read-only  21          what viewer may, and inspects, logs and statistics; it sees what is in the environment of a container, but takes no file out of one
-        operator   19          what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait
-        developer  12          what viewer may, and pulls images and creates containers that have nothing of the host; not yet what touches existing ones
+        viewer     16          lists, inspects, histories, events, version, information and disk usage; secrets hidden
+        read-only  21          what viewer may, and logs, statistics and processes; sees secrets, but takes no file out of a container
+        operator   25          what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait; secrets hidden
+        developer  18          what viewer may, and pulls images and creates containers that have nothing of the host; not yet what touches existing ones
         admin      113         everything, recorded; unknown fields and query keys pass
         ");
     }
@@ -158,6 +158,7 @@ mod tests {
         insta::assert_snapshot!(in_full(&Roles::built_in(), Roles::built_in().named("operator").unwrap()), @"
         OPERATION         REQUEST                        RULE                 MAY
         ContainerList     GET /containers/json           viewer.operations    list containers
+        ContainerInspect  GET /containers/{id}/json      viewer.operations    inspect a container
         ContainerKill     POST /containers/{id}/kill     operator.operations  kill a container
         ContainerLogs     GET /containers/{id}/logs      operator.operations  read a container's logs
         ContainerPause    POST /containers/{id}/pause    operator.operations  pause a container
@@ -167,9 +168,14 @@ mod tests {
         ContainerStop     POST /containers/{id}/stop     operator.operations  stop a container
         ContainerUnpause  POST /containers/{id}/unpause  operator.operations  unpause a container
         ContainerWait     POST /containers/{id}/wait     operator.operations  wait for a container
+        ExecInspect       GET /exec/{id}/json            viewer.operations    inspect a command in a container
         ImageList         GET /images/json               viewer.operations    list images
+        ImageHistory      GET /images/{name...}/history  viewer.operations    read an image's history
+        ImageInspect      GET /images/{name...}/json     viewer.operations    inspect an image
         VolumeList        GET /volumes                   viewer.operations    list volumes
+        VolumeInspect     GET /volumes/{id}              viewer.operations    inspect a volume
         NetworkList       GET /networks                  viewer.operations    list networks
+        NetworkInspect    GET /networks/{id}             viewer.operations    inspect a network
         SystemPing        GET /_ping                     everyone.ping        ping the engine
         SystemPingHead    HEAD /_ping                    everyone.ping        ping the engine
         SystemEvents      GET /events                    viewer.operations    watch events
