@@ -15,7 +15,7 @@ mod table;
 use std::fmt;
 use std::sync::Arc;
 
-pub use redact::Redact;
+pub use redact::{Redact, TELLING};
 pub use stream::Editor;
 
 use crate::operation::Operation;

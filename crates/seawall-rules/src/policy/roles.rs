@@ -73,6 +73,12 @@ impl Roles {
         Ok(Self { all: all.into_iter().map(Arc::new).collect(), redact: Arc::default() })
     }
 
+    /// The same roles, with what is hidden from those that see no secrets.
+    #[must_use]
+    pub fn redacting(self, redact: Redact) -> Self {
+        Self { redact: Arc::new(redact), ..self }
+    }
+
     /// Every role, the least first.
     pub fn all(&self) -> impl DoubleEndedIterator<Item = &Arc<Role>> {
         self.all.iter()

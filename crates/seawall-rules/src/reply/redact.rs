@@ -14,7 +14,7 @@ pub struct Redact {
 }
 
 /// Parts of the names of labels that hold a secret, in any case.
-const TELLING: &[&str] = &[
+pub const TELLING: &[&str] = &[
     "apikey",
     "api-key",
     "api_key",
@@ -36,11 +36,17 @@ const HIDDEN: &str = "***";
 
 impl Default for Redact {
     fn default() -> Self {
-        Self { labels: TELLING.iter().map(|&part| part.to_owned()).collect() }
+        Self::with([])
     }
 }
 
 impl Redact {
+    /// Hides labels whose names have one of these parts as well, in any case.
+    pub fn with(parts: impl IntoIterator<Item = String>) -> Self {
+        let parts = parts.into_iter().map(|part| part.to_lowercase());
+        Self { labels: TELLING.iter().map(|&part| part.to_owned()).chain(parts).collect() }
+    }
+
     fn tells(&self, name: &str) -> bool {
         let name = name.to_lowercase();
         self.labels.iter().any(|part| name.contains(part.as_str()))

@@ -123,6 +123,12 @@ impl Editor {
         if begun || !self.around.is_empty() { Err(Broken::CutShort) } else { Ok(()) }
     }
 
+    /// Bytes it has room for in what it holds.
+    #[cfg(test)]
+    pub(super) fn holds(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// One byte of the outline.
     fn outline<'a>(&mut self, bytes: &'a [u8], out: &mut Vec<u8>) -> Result<&'a [u8], Broken> {
         let Some((&byte, rest)) = bytes.split_first() else { return Ok(bytes) };

@@ -264,6 +264,32 @@ fn what_is_not_the_json_it_has_to_be_is_cut() {
 }
 
 #[test]
+fn labels_of_further_names_can_be_hidden() {
+    let redact = Redact::with(["License".to_owned()]);
+    let edit = Edit { redact: Some(Arc::new(redact)), keep: None };
+    let reply = r#"[{"Labels":{"a.LICENSE-key":"1","token":"2","app":"3"}}]"#;
+    let hidden = r#"[{"Labels":{"a.LICENSE-key":"***","token":"***","app":"3"}}]"#;
+    assert_eq!(check(ImageList, &edit, reply).as_deref(), Ok(hidden));
+}
+
+#[test]
+fn of_a_list_of_any_length_one_element_is_held() {
+    let element = format!(r#"{{"Id":"4f","Command":"sh -c pw","Names":["{}"]}},"#, "n".repeat(900));
+    let piece = element.repeat(64);
+    let mut editor = Editor::new(ContainerList, &redacting()).unwrap();
+    let mut out = Vec::new();
+    editor.push(b"[", &mut out).unwrap();
+    for _ in 0..200 {
+        for half in piece.as_bytes().chunks(piece.len() - 100) {
+            out.clear();
+            editor.push(half, &mut out).unwrap();
+            assert!(out.len() <= half.len() + element.len(), "it goes on as it comes");
+        }
+    }
+    assert!(editor.holds() <= 2 * element.len(), "{}", editor.holds());
+}
+
+#[test]
 fn one_element_is_bounded() {
     let text = "a".repeat(MAX_ELEMENT - 2);
     let most = format!("[\"{text}\"]");

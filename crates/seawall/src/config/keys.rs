@@ -48,6 +48,7 @@ pub(crate) const SECTIONS: &[(&str, &str)] = &[
     ("ssh", "Ways in over SSH, by keys that were registered with `identity add --ssh-key`."),
     ("limits", "Bounds on what one client, or all of them, can take."),
     ("audit", "The record of every request."),
+    ("redact", "What is hidden of the engine's answers from roles without `secrets`."),
     ("scan", "What the gate knows of its host."),
     ("admin", "How commands on this host reach the running gate."),
 ];
@@ -518,6 +519,15 @@ pub(crate) const KEYS: &[Key] = &[
         example: "",
         meaning: "A command, with its arguments, that gets each signed head on its standard \
             input, to keep it where this host cannot change it.",
+    },
+    Key {
+        name: "redact.labels",
+        kind: Kind::Texts,
+        default: Some("[]"),
+        example: "",
+        meaning: "Parts of the names of labels whose values are hidden, in any case: \"license\" hides \
+            `com.example.License-Key`. Beside those that are hidden anyway (`password`, `secret`, \
+            `token`, `credential`, `apikey`, `basicauth` and the like).",
     },
     Key {
         name: "scan.result",

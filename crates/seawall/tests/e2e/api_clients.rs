@@ -5,7 +5,9 @@ use std::sync::Once;
 use bollard::exec::StartExecResults;
 use bollard::models::{ContainerCreateBody, ExecConfig};
 use bollard::query_parameters::{
-    CreateContainerOptionsBuilder, LogsOptionsBuilder, RemoveContainerOptionsBuilder,
+    CreateContainerOptionsBuilder, DataUsageOptions, InspectNetworkOptions,
+    ListContainersOptionsBuilder, ListImagesOptions, ListVolumesOptions, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder,
 };
 use futures_util::TryStreamExt;
 use tokio::io::AsyncWriteExt;
@@ -79,28 +81,86 @@ fn docker_py_does_its_everyday_work(side: Side) {
     assert_eq!(Running::start(python).wait().ok(), "done");
 }
 
+#[test]
+fn an_operator_runs_a_compose_project_whose_secrets_it_does_not_see() {
+    let (admin, gate) = with_tls_1_2(Side::Gate);
+    let operator = gate.as_ref().unwrap().docker_as("otto", "operator");
+    let dir = tempfile::tempdir().unwrap();
+    let secretive = PROJECT.replace("depends_on", "environment: ['TOKEN=hunter2']\n    depends_on");
+    std::fs::write(dir.path().join("docker-compose.yml"), secretive).unwrap();
+    let project = fresh("watched");
+    let compose = |docker: &Docker, args: &[&str]| {
+        let mut command = docker.pointed("docker-compose");
+        command.current_dir(dir.path()).args(["-p", &project]).args(args);
+        Running::start(command).wait()
+    };
+    compose(&admin, &["up", "-d"]).ok();
+    for seen in [compose(&operator, &["ps"]).ok(), compose(&operator, &["logs", "--tail=9"]).ok()] {
+        assert!(seen.contains("web") && !seen.contains("hunter2"), "{seen}");
+    }
+    compose(&operator, &["stop", "-t", "0", "web"]).ok();
+    compose(&operator, &["start", "web"]).ok();
+    assert!(compose(&operator, &["ps"]).ok().contains("Up"));
+    compose(&admin, &["down", "-v", "-t", "0"]).ok();
+}
+
 fn bollard_does_its_everyday_work(side: Side) {
+    let docker = match side {
+        Side::Engine => {
+            let address = relay::tcp_to(&Engine::shared().socket()).to_string();
+            bollard::Docker::connect_with_http(&address, 60, API).unwrap()
+        }
+        Side::Gate => bollard_as("everyone"),
+        Side::Ssh => unreachable!("bollard is built without SSH here"),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(everyday_work(docker)).unwrap();
+}
+
+const API: &bollard::ClientVersion =
+    &bollard::ClientVersion { major_version: 1, minor_version: 41 };
+
+/// Bollard, as somebody the shared gate has given credentials to.
+fn bollard_as(name: &str) -> bollard::Docker {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
         rustls::crypto::aws_lc_rs::default_provider().install_default().unwrap();
     });
-    let version = &bollard::ClientVersion { major_version: 1, minor_version: 41 };
-    let docker = match side {
-        Side::Engine => {
-            let address = relay::tcp_to(&Engine::shared().socket()).to_string();
-            bollard::Docker::connect_with_http(&address, 60, version)
-        }
-        Side::Gate => {
-            let gate = Gate::shared();
-            let pem = |name: &str| gate.folder_of("everyone").join(name);
-            let address = gate.address().to_string();
-            let (key, cert, ca) = (pem("key.pem"), pem("cert.pem"), pem("ca.pem"));
-            bollard::Docker::connect_with_ssl(&address, &key, &cert, &ca, 60, version)
-        }
-        Side::Ssh => unreachable!("bollard is built without SSH here"),
-    };
+    let gate = Gate::shared();
+    let pem = |file: &str| gate.folder_of(name).join(file);
+    let address = gate.address().to_string();
+    let (key, cert, ca) = (pem("key.pem"), pem("cert.pem"), pem("ca.pem"));
+    bollard::Docker::connect_with_ssl(&address, &key, &cert, &ca, 60, API).unwrap()
+}
+
+/// Each reply has its types, and one of another type would not be read.
+#[test]
+fn a_typed_client_reads_what_is_hidden_from_it() {
+    Gate::shared().credentials("typed-viewer", "viewer");
+    let admin = Side::Engine.docker();
+    let container = admin.container(
+        "typed",
+        ["--env", "TOKEN=hunter2", "--health-cmd", "true", "busybox", "sleep", "1000"],
+    );
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(everyday_work(docker.unwrap())).unwrap();
+    let seen = runtime.block_on(looking(bollard_as("typed-viewer"), &container.id)).unwrap();
+    assert!(!seen.contains("hunter2"), "{seen}");
+    assert!(seen.contains("TOKEN=***"), "{seen}");
+}
+
+async fn looking(docker: bollard::Docker, id: &str) -> Result<String, bollard::errors::Error> {
+    let all = ListContainersOptionsBuilder::new().all(true).build();
+    Ok(format!(
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?}",
+        docker.inspect_container(id, None).await?,
+        docker.list_containers(Some(all)).await?,
+        docker.list_images(None::<ListImagesOptions>).await?,
+        docker.inspect_image("busybox").await?,
+        docker.list_volumes(None::<ListVolumesOptions>).await?,
+        docker.inspect_network("bridge", None::<InspectNetworkOptions>).await?,
+        docker.info().await?,
+        docker.df(None::<DataUsageOptions>).await?,
+    ))
 }
 
 async fn everyday_work(docker: bollard::Docker) -> Result<(), bollard::errors::Error> {

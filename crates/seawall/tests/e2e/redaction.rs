@@ -220,6 +220,18 @@ fn a_stream_that_shows_secrets_is_cut_when_its_role_no_longer_does() {
 }
 
 #[test]
+fn labels_that_the_operator_names_are_hidden_too() {
+    let config = "[redact]\nlabels = [\"license\"]";
+    let gate = Gate::up_with(&Engine::shared().socket(), config);
+    let viewer = gate.docker_as("vera", "viewer");
+    let admin = Side::Engine.docker();
+    let label = "com.example.License=1234-5678";
+    let container = admin.container("licensed", ["--label", label, "busybox", "sleep", "1000"]);
+    let labels = ["inspect", "--format", "{{json .Config.Labels}}", &container.name];
+    assert_eq!(viewer.run(labels).ok(), "{\"com.example.License\":\"***\"}");
+}
+
+#[test]
 fn a_hidden_reply_is_chunked_and_the_connection_lives_on() {
     let gate = Gate::up(&Engine::shared().socket());
     gate.credentials("vera", "viewer");

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use seawall_rules::policy::Roles;
+use seawall_rules::reply::Redact;
 use toml::de::{DeTable, DeValue};
 
 use super::{Reader, read};
@@ -80,8 +81,9 @@ pub(super) fn roles(
         tables.push(table(file)?);
     }
     let tables: Vec<&DeTable<'_>> = tables.iter().collect();
+    let redact = redact(reader);
     let problems = match Roles::with(&tables, protected) {
-        Ok(roles) => return Ok(Arc::new(roles)),
+        Ok(roles) => return Ok(Arc::new(roles.redacting(redact))),
         Err(problems) => problems,
     };
     let mut told = vec![Problems::default(); tables.len()];
@@ -99,6 +101,16 @@ pub(super) fn roles(
         // The complaints about the main file are made with all others about it.
         None => Ok(Roles::built_in()),
     }
+}
+
+fn redact(reader: &mut Reader<'_>) -> Redact {
+    let labels = reader.texts("redact.labels");
+    for label in labels.iter().filter(|label| label.value.is_empty()) {
+        let hint = "write a part of the names of the labels that are to be hidden".to_owned();
+        let message = "`redact.labels` has an empty text, which is in every name".to_owned();
+        reader.problems.add(&label.origin, message, Some(hint));
+    }
+    Redact::with(labels.into_iter().map(|label| label.value))
 }
 
 /// The roles of one file, which holds nothing else.

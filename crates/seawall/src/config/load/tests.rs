@@ -653,6 +653,12 @@ fn an_engine_over_tcp_needs_tls_and_a_socket_has_none() {
 }
 
 #[test]
+fn an_empty_part_of_a_labels_name_is_refused() {
+    let said = complaint("[redact]\nlabels = [\"license\", \"\"]");
+    assert!(said.contains("F:2:22: `redact.labels` has an empty text"), "{said}");
+}
+
+#[test]
 fn outside_certificates_come_whole_and_admin_by_default_says_unsafe() {
     insta::assert_snapshot!(complaint("[tls]\nca = \"/ca.pem\"\nkey = \"/key.pem\""), @r#"
         error: F:2:6: certificates of an outside CA also need `tls.cert`
