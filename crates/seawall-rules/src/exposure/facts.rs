@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use ipnet::IpNet;
+
 use super::certificate::Certificate;
 use super::read::accounts::{Group, User};
 use super::read::command_line::Settings;
@@ -9,6 +11,7 @@ use super::read::context::Connection;
 use super::read::ssh::{AuthorizedKey, SshdSetting};
 use super::read::variables::Variable;
 use super::{Check, Place, address};
+use crate::firewall::walk::Ruleset;
 
 /// Everything a scan of a host or a folder saw.
 #[derive(Debug, Default)]
@@ -51,6 +54,10 @@ pub struct Facts {
     pub containers: Vec<Container>,
     /// What engines of the host say of themselves, with the socket that was asked.
     pub releases: Vec<(String, address::Engine)>,
+    /// What the kernel does with packets.
+    pub filter: PacketFilter,
+    /// The lines of cron's tables that run something.
+    pub cron: Vec<(Place, String)>,
     /// auditd's rules, where there is an auditd.
     pub auditd: Option<String>,
     /// Seawall's own configuration.
@@ -208,6 +215,42 @@ pub enum Firewall {
     Unknown(String),
 }
 
+/// The kernel's packet filter, and what becomes of it.
+#[derive(Clone, Debug, Default)]
+pub struct PacketFilter {
+    /// The rules: in force, or those that a folder's host would load (`iptables-save` format).
+    pub rules: Option<Ruleset>,
+    /// Whether they are in force.
+    pub in_force: bool,
+    /// Whether there are tables of `iptables-legacy`.
+    pub legacy: bool,
+    /// Whether there are tables of nftables, those of `iptables-nft` included.
+    pub nft: bool,
+    /// What is loaded at boot: files with their texts.
+    pub at_boot: Vec<(String, String)>,
+    /// Where Seawall's rules, if some were applied, differ from what was asked for.
+    pub drift: Option<Vec<String>>,
+    /// Ports of the gate that rules of others keep closed: the chain, and what opens it.
+    pub kept_out: Vec<KeptOut>,
+    /// Connections that are open: this host's end, and the other.
+    pub sessions: Vec<(SocketAddr, SocketAddr)>,
+    /// `rp_filter` in force on each interface to another network.
+    pub source_checks: Vec<(String, u8)>,
+}
+
+/// Somebody whom the gate lets in and another firewall does not.
+#[derive(Clone, Debug)]
+pub struct KeptOut {
+    /// The gate's port.
+    pub port: u16,
+    /// Who.
+    pub network: String,
+    /// The chain that drops.
+    pub chain: String,
+    /// What lets him in.
+    pub fix: String,
+}
+
 /// A socket that systemd opens for an engine.
 #[derive(Clone, Debug)]
 pub struct SocketUnit {
@@ -357,6 +400,8 @@ pub struct Container {
     pub capabilities: Vec<String>,
     /// Ports on the host.
     pub published: Vec<Published>,
+    /// What it runs: entry point and command, in one line.
+    pub command: String,
 }
 
 /// A file or folder of the host in a container.
@@ -390,6 +435,10 @@ pub struct Gate {
     pub file: String,
     /// Why it is not valid, and what to do.
     pub problem: Option<(String, String)>,
+    /// Addresses of networks that it listens on.
+    pub listens: Vec<SocketAddr>,
+    /// `network.allow`.
+    pub allow: Vec<IpNet>,
     /// Addresses it listens on for every network.
     pub open: Vec<SocketAddr>,
     /// Whether it serves on when it cannot record.

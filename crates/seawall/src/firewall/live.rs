@@ -33,12 +33,30 @@ pub enum Family {
 #[derive(Debug)]
 pub struct Live {
     rules: Result<Ruleset, String>,
+    /// Whether nftables has tables.
+    nft: bool,
 }
 
 impl Live {
     /// Reads the rules of nftables, `iptables-nft` and `iptables-legacy`.
     pub fn read() -> Self {
-        Self { rules: read() }
+        let mut nft = false;
+        Self { rules: read(&mut nft), nft }
+    }
+
+    /// Rules that were read from files.
+    pub(crate) fn of(rules: Ruleset) -> Self {
+        Self { rules: Ok(rules), nft: false }
+    }
+
+    /// The rules, unless they could not be read.
+    pub(crate) fn rules(&self) -> Option<&Ruleset> {
+        self.rules.as_ref().ok()
+    }
+
+    /// Whether nftables has tables, those of `iptables-nft` included.
+    pub(crate) fn has_nft(&self) -> bool {
+        self.nft
     }
 
     /// Whether they keep strangers from TCP `port`.
@@ -124,11 +142,12 @@ impl Obstacle {
     }
 }
 
-fn read() -> Result<Ruleset, String> {
+fn read(nft: &mut bool) -> Result<Ruleset, String> {
     let mut rules = Ruleset::default();
     let told = |error: crate::cli::report::Error| error.message;
     if installed("nft") {
         let listing = run("nft", &["-j", "list", "ruleset"], "").map_err(told)?;
+        *nft = listing.contains("\"table\"");
         rules
             .add_nft(&listing)
             .map_err(|error| format!("`nft` said what is no listing: {error}"))?;

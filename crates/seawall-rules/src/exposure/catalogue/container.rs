@@ -27,6 +27,15 @@ super::checks! {
         remedy: "publish it to one address that needs it, or not at all: {published}",
         cis: ["5.14"], reference: "https://docs.docker.com/engine/network/port-publishing/",
     }
+    LOOPBACK_PUBLISHED {
+        "CTR-004", Host, Low,
+        "a port published on loopback is open to neighbours",
+        why: "Before release 28 the engine forwards packets for 127.0.0.1 that a host on the same \
+              network sends here: a route on the neighbour's side is all it takes.",
+        remedy: "upgrade the engine to release 28 or later, or until then:\n\
+                 sudo iptables -t raw -I PREROUTING ! -i lo -d 127.0.0.0/8 -j DROP",
+        cis: ["5.14"], reference: "https://github.com/moby/moby/issues/45610",
+    }
     PUBLISHED_EVERYWHERE {
         "CTR-005", Host, Low,
         "a container's port is published on every address",

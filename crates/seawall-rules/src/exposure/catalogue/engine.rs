@@ -116,6 +116,16 @@ super::checks! {
                  CA into /etc/docker/certs.d/{registry}/ca.crt",
         cis: ["2.5"], reference: "https://docs.docker.com/reference/cli/dockerd/",
     }
+    USERLAND_PROXY {
+        "CFG-014", Host, Medium,
+        "the userland proxy hides who speaks to a gate in a container",
+        why: "Where the engine's proxy carries a connection (IPv6 without ip6tables, and loopback) \
+              it comes from the bridge's address: networks, bans and the record of a gate behind it \
+              cannot tell clients apart, and an allowlist that holds the bridge holds everybody.",
+        remedy: "run the container `{container}` with `network_mode: host`, or the gate as a \
+                 service of the host",
+        cis: ["2.16"], reference: "https://docs.docker.com/engine/network/port-publishing/",
+    }
     DEBUG {
         "CFG-015", Host, Low,
         "the engine runs with debug or experimental features",

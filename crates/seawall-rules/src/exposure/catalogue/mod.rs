@@ -1,9 +1,11 @@
 //! The closed list of checks, as data: one file a subject, in the order of their ids.
 
+pub mod abuse;
 pub mod access;
 pub mod address;
 pub mod container;
 pub mod engine;
+pub mod firewall;
 pub mod gate;
 pub mod host;
 pub mod network;
@@ -42,7 +44,9 @@ pub fn all() -> impl Iterator<Item = &'static Check> {
         tls::ALL,
         access::ALL,
         container::ALL,
+        firewall::ALL,
         host::ALL,
+        abuse::ALL,
         gate::ALL,
         address::ALL,
     ]

@@ -43,6 +43,16 @@ super::checks! {
                  sudo seawall identity add NAME --role operator --invite",
         cis: [], reference: "https://github.com/moby/moby/issues/27778",
     }
+    NO_REVOCATION {
+        "TLS-011", Host, Info,
+        "the engine cannot revoke a client's certificate",
+        why: "dockerd reads no CRL and asks no OCSP responder: after a lost laptop the CA, and \
+              every client's certificate with it, has to be made anew.",
+        remedy: "let people and machines in by Seawall, where revoking is one command:\n\
+                 sudo seawall up\n\
+                 sudo seawall revoke NAME",
+        cis: [], reference: "https://github.com/moby/moby/issues/27778",
+    }
     CA_CONSTRAINTS {
         "TLS-012", Host, Medium,
         "the CA's certificate does not say what it is for",

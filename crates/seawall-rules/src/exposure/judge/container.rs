@@ -2,10 +2,13 @@
 
 use std::net::IpAddr;
 
+use super::super::address::Engine;
 use super::super::catalogue::container::*;
+use super::super::catalogue::engine::USERLAND_PROXY;
 use super::super::catalogue::network::PUBLISHED_API;
-use super::super::facts::{Container, Facts, Published};
+use super::super::facts::{Container, Facts, Program, Published};
 use super::super::read::endpoint::{Reach, reach};
+use super::super::vulnerabilities::Release;
 use super::super::{Finding, Report, Severity};
 
 pub(super) fn judge(facts: &Facts, report: &mut Report) {
@@ -19,6 +22,54 @@ pub(super) fn judge(facts: &Facts, report: &mut Report) {
         for port in &container.published {
             published(container, port, report);
         }
+        loopback(container, facts, report);
+        userland_proxy(container, facts, report);
+    }
+}
+
+/// Ports on loopback that an engine before release 28 forwards to for neighbours too.
+fn loopback(container: &Container, facts: &Facts, report: &mut Report) {
+    let release = |(_, engine): &(String, Engine)| Release::parse(&engine.version);
+    let engines = facts.releases.iter().filter(|(_, engine)| !engine.podman);
+    let releases: Vec<_> = engines.filter_map(release).collect();
+    if releases.is_empty() {
+        return;
+    }
+    report.looked(&LOOPBACK_PUBLISHED);
+    let is_old = releases.iter().any(|release| release.number[0] < LOOPBACK_IS_GUARDED_FROM);
+    let local = |port: &&Published| {
+        port.address.parse::<IpAddr>().is_ok_and(|ip| ip.is_ipv4() && ip.is_loopback())
+    };
+    for port in container.published.iter().filter(local).filter(|_| is_old) {
+        let shown = format!("{}:{}:{}", port.address, port.port, port.container_port);
+        let what = "a neighbour on the same network can have packets for it sent here";
+        report.find(
+            Finding::new(&LOOPBACK_PUBLISHED, about(container, &shown), what)
+                .seen(port.place.clone(), shown)
+                .remedy(&[]),
+        );
+    }
+}
+
+/// A gate in a container, behind the engine's proxy.
+fn userland_proxy(container: &Container, facts: &Facts, report: &mut Report) {
+    let is_gate = container.image.contains("seawall") && !container.host_network;
+    if !is_gate || container.published.is_empty() {
+        return;
+    }
+    report.looked(&USERLAND_PROXY);
+    let settings = facts.engines.iter().filter(|engine| engine.program == Program::Dockerd);
+    let mut settings = settings.filter_map(|engine| engine.settings()).peekable();
+    // An engine that says nothing of it has it on.
+    let is_off = settings.peek().is_some()
+        && settings.all(|settings| settings.is_on("userland-proxy") == Some(false));
+    if !is_off {
+        let what = "clients may come from the bridge's address alone";
+        report.find(
+            Finding::new(&USERLAND_PROXY, about(container, "published ports"), what)
+                .seen(container.place.clone(), format!("image {}", container.image))
+                .remedy(&[("container", &container.name)]),
+        );
     }
 }
 
@@ -119,6 +170,38 @@ fn published(container: &Container, port: &Published, report: &mut Report) {
     }
 }
 
+/// moby/moby#45610.
+const LOOPBACK_IS_GUARDED_FROM: u32 = 28;
+
 /// Images that manage the engine they run on.
 const AGENTS: &[&str] =
     &["portainer", "dockge", "yacht", "watchtower", "swarmpit", "komodo-periphery", "arcane"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::Place;
+    use super::*;
+
+    #[test]
+    fn loopback_is_no_wall_before_release_28() {
+        for (version, address, found) in [
+            ("27.5.1", "127.0.0.1", 1),
+            ("20.10.24+dfsg1", "127.0.0.1", 1),
+            ("28.0.0", "127.0.0.1", 0),
+            ("27.5.1", "::1", 0),
+            ("27.5.1", "10.0.0.1", 0),
+        ] {
+            let place = Place::whole("container db");
+            let address = address.to_owned();
+            let port = Published { address, port: 5432, container_port: 5432, place };
+            let container = Container { published: vec![port], ..Container::default() };
+            let engine = Engine { version: version.to_owned(), ..Engine::default() };
+            let releases = vec![("/run/docker.sock".to_owned(), engine)];
+            let facts = Facts { containers: vec![container], releases, ..Facts::default() };
+            let mut report = Report::default();
+            judge(&facts, &mut report);
+            let neighbours = report.findings.iter().filter(|it| *it.check == LOOPBACK_PUBLISHED);
+            assert_eq!(neighbours.count(), found, "{version} {facts:?}");
+        }
+    }
+}

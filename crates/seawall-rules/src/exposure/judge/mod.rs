@@ -1,8 +1,10 @@
 //! From what was gathered to what is wrong: one file a subject of the catalogue.
 
+mod abuse;
 mod access;
 mod container;
 mod engine;
+mod firewall;
 mod gate;
 mod host;
 mod network;
@@ -21,7 +23,9 @@ pub fn judge(scanned: &str, facts: &Facts) -> Report {
     tls::judge(facts, &mut report);
     access::judge(facts, &mut report);
     container::judge(facts, &mut report);
+    firewall::judge(facts, &mut report);
     host::judge(facts, &mut report);
+    abuse::judge(facts, &mut report);
     gate::judge(facts, &mut report);
     for gap in &facts.gaps {
         for check in &gap.checks {

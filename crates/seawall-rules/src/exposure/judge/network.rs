@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use super::super::catalogue::engine::NO_AUTHORIZATION;
 use super::super::catalogue::network::*;
+use super::super::catalogue::tls::NO_REVOCATION;
 use super::super::facts::{Answer, Engine, Facts, Firewall, Listener, Program};
 use super::super::read::command_line::{Origin, Settings};
 use super::super::read::endpoint::{Endpoint, Reach, reach};
@@ -55,7 +56,7 @@ pub(super) struct Tcp<'a> {
     address: String,
     /// The address, and whose it is where that is not plain.
     pub(super) subject: String,
-    port: u16,
+    pub(super) port: u16,
     pub(super) reach: Reach,
     pub(super) auth: Auth,
     listener: Option<&'a Listener>,
@@ -113,7 +114,7 @@ pub(super) fn endpoints<'a>(engine: &'a Engine, facts: &'a Facts) -> Vec<Tcp<'a>
 }
 
 /// The TCP endpoints of socket units.
-fn unit_endpoints(facts: &Facts) -> Vec<Tcp<'_>> {
+pub(super) fn unit_endpoints(facts: &Facts) -> Vec<Tcp<'_>> {
     let mut endpoints = Vec::new();
     for unit in &facts.socket_units {
         let podman = unit.name.contains("podman");
@@ -202,6 +203,7 @@ fn looked(plain: &'static Check, report: &mut Report) {
 fn judge_endpoint(endpoint: &Tcp<'_>, report: &mut Report) {
     looked(endpoint.plain, report);
     report.looked(&NO_AUTHORIZATION);
+    report.looked(&NO_REVOCATION);
     let local = endpoint.reach == Reach::Loopback;
     if let Some(Listener { answer: Answer::Unknown(why), .. }) = endpoint.listener {
         report.unknown(endpoint.plain, &endpoint.subject, why);
@@ -242,6 +244,7 @@ fn judge_endpoint(endpoint: &Tcp<'_>, report: &mut Report) {
         (Auth::Verified, false) => {
             let what = "clients with a certificate reach the engine itself";
             report.find(weigh(found(&ENGINE_ON_NETWORK, what), Severity::Low));
+            report.find(found(&NO_REVOCATION, "its clients' certificates hold until they end"));
             if !endpoint.authorizes {
                 let what = "no authorization plugin is set, and the engine takes remote clients";
                 report.find(weigh(found(&NO_AUTHORIZATION, what), Severity::Low));

@@ -44,7 +44,18 @@ fn container(name: &str, service: &Node, file: &str) -> Container {
             .take(MOST)
             .filter_map(|port| published(port, &at(port.line)))
             .collect(),
+        command: ["entrypoint", "command"]
+            .map(|key| words(service.get(key).map(|node| &**node)))
+            .join(" "),
     }
+}
+
+/// A command, written as one text or as a list of words.
+fn words(command: Option<&Node>) -> String {
+    let Some(command) = command else { return String::new() };
+    let list = command.list();
+    let words = list.iter().take(MOST).filter_map(|word| word.text());
+    command.text().map_or_else(|| words.collect::<Vec<_>>().join(" "), str::to_owned)
 }
 
 fn mount(volume: &Node) -> Option<(String, String)> {

@@ -53,6 +53,9 @@ pub fn container(inspected: &str) -> Result<Container, String> {
         host_pid: host["PidMode"] == "host",
         capabilities: entries(&host["CapAdd"]).iter().map(text).collect(),
         published,
+        command: [&value["Config"]["Entrypoint"], &value["Config"]["Cmd"]]
+            .map(|words| entries(words).iter().map(text).collect::<Vec<_>>().join(" "))
+            .join(" "),
         name,
         place,
     })

@@ -16,6 +16,15 @@ pub fn listening(table: &str) -> Vec<Listening> {
     table.lines().filter_map(row).collect()
 }
 
+/// The connections of a table that are open: this host's end, and the other.
+pub fn established(table: &str) -> impl Iterator<Item = (SocketAddr, SocketAddr)> {
+    table.lines().filter_map(|line| {
+        let mut fields = line.split_ascii_whitespace().skip(1);
+        let (local, remote) = (end(fields.next()?)?, end(fields.next()?)?);
+        (fields.next() == Some(ESTABLISHED)).then_some((local, remote))
+    })
+}
+
 /// The inode in a descriptor's link, `socket:[123]`.
 pub fn inode(link: &str) -> Option<u64> {
     link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
@@ -24,9 +33,12 @@ pub fn inode(link: &str) -> Option<u64> {
 fn row(line: &str) -> Option<Listening> {
     let fields: Vec<_> = line.split_ascii_whitespace().collect();
     let [_, local, _, LISTEN, _, _, _, _, _, inode, ..] = fields[..] else { return None };
-    let (address, port) = local.split_once(':')?;
-    let port = u16::from_str_radix(port, 16).ok()?;
-    Some(Listening { address: SocketAddr::new(ip(address)?, port), inode: inode.parse().ok()? })
+    Some(Listening { address: end(local)?, inode: inode.parse().ok()? })
+}
+
+fn end(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    Some(SocketAddr::new(ip(address)?, u16::from_str_radix(port, 16).ok()?))
 }
 
 /// The kernel writes addresses as words in the host's byte order.
@@ -44,6 +56,7 @@ fn ip(hex: &str) -> Option<IpAddr> {
     }
 }
 
+const ESTABLISHED: &str = "01";
 const LISTEN: &str = "0A";
 
 #[cfg(test)]
@@ -64,6 +77,9 @@ mod tests {
         let shown: Vec<_> =
             listening(table).iter().map(|row| format!("{} {}", row.address, row.inode)).collect();
         assert_eq!(shown, ["127.0.0.1:2375 777", "[::]:2375 9", "[2001:db8::1]:2376 10"]);
+        let open: Vec<_> =
+            established(table).map(|(here, there)| format!("{here} {there}")).collect();
+        assert_eq!(open, ["127.0.0.1:8080 127.0.0.1:40000"]);
     }
 
     #[test]

@@ -32,6 +32,7 @@ fn base(table: &str, chain: &str, policy: Option<&str>) -> Option<Base> {
     let hook = match chain {
         "PREROUTING" => "prerouting",
         "INPUT" => "input",
+        "FORWARD" => "forward",
         _ => return None,
     };
     // linux/netfilter_ipv4.h

@@ -74,9 +74,34 @@ impl Ruleset {
         self.tables.iter().any(|table| table.chains.keys().any(|name| name.starts_with(start)))
     }
 
+    /// The rules that are there to close a port to strangers: those that drop and name it.
+    pub fn denies(&self, v6: bool, port: u16) -> Vec<Deny> {
+        let packet = Packet { from: From::Stranger, v6, port };
+        let mut found = Vec::new();
+        for table in self.tables.iter().filter(|table| table.family.sees(v6)) {
+            for chain in table.chains.values() {
+                let hook = match chain.base.as_ref().map(|base| base.hook.as_str()) {
+                    Some("prerouting") => Hook::Arrival,
+                    Some("input") => Hook::Input,
+                    Some("forward") => Hook::Forward,
+                    Some(_) | None => continue,
+                };
+                for by in table.denies(chain, packet, 0) {
+                    let deny = Deny { hook, chain: table.of(by) };
+                    if !found.contains(&deny) {
+                        found.push(deny);
+                    }
+                }
+            }
+        }
+        found
+    }
+
     /// What becomes of `packet`.
     pub fn fate(&self, packet: Packet) -> Fate {
         let mut unknown = None;
+        // Past a translation it is another packet, which may be forwarded.
+        let mut moved = false;
         for hook in ["prerouting", "input"] {
             let mut chains: Vec<_> = self
                 .tables
@@ -95,11 +120,12 @@ impl Ruleset {
                     _ => end.accepted |= end.passes,
                 }
                 match (end.accepted, end.drops, end.moved) {
-                    (false, Some(by), None) => return Fate::Closed(by),
+                    (false, Some(by), None) if !moved => return Fate::Closed(by),
                     (_, Some(by), _) => {
                         unknown.get_or_insert(format!("{by} drops some"));
                     }
                     (_, None, Some(by)) => {
+                        moved = true;
                         unknown.get_or_insert(format!("{by} sends it elsewhere"));
                     }
                     (_, None, None) => {}
@@ -108,6 +134,26 @@ impl Ruleset {
         }
         unknown.map_or(Fate::Open, Fate::Unknown)
     }
+}
+
+/// A rule that is there to close a port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deny {
+    /// When it is asked.
+    pub hook: Hook,
+    /// Its chain.
+    pub chain: String,
+}
+
+/// When a chain is asked about a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// When it arrives, before its address may be translated.
+    Arrival,
+    /// When it is forwarded, to a container for instance.
+    Forward,
+    /// When it is delivered to this host itself.
+    Input,
 }
 
 #[derive(Clone, Debug)]
@@ -272,6 +318,28 @@ impl Table {
         }
         end.passes = true;
         end
+    }
+
+    /// The chains, from this one on, with a rule that drops such packets by their port.
+    fn denies<'a>(&'a self, chain: &'a Chain, packet: Packet, depth: usize) -> Vec<&'a Chain> {
+        let mut found = Vec::new();
+        for rule in &chain.rules {
+            if rule.tests.iter().any(|test| test.holds(packet) == Holds::No) {
+                continue;
+            }
+            let names_port = rule.tests.iter().any(|test| matches!(test, Test::Port(_)));
+            match &rule.verdict {
+                Verdict::Drop if names_port => found.push(chain),
+                Verdict::Jump(target) | Verdict::Goto(target) if depth < DEEPEST => {
+                    let inner = self.chains.get(target);
+                    found.extend(
+                        inner.into_iter().flat_map(|it| self.denies(it, packet, depth + 1)),
+                    );
+                }
+                _ => {}
+            }
+        }
+        found
     }
 
     fn enter(&self, target: &str, packet: Packet, depth: usize) -> End {

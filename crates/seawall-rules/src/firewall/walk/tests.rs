@@ -72,8 +72,48 @@ fn iptables_are_read() {
             "stranger4 ? chain DOCKER of table ip nat sends it elsewhere; 10.0.0.5 ? chain DOCKER of table ip nat sends it elsewhere".to_owned(),
         ),
     ];
+    // What is sent elsewhere never comes to INPUT.
+    let published = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 2376 -j DNAT \
+        --to-destination 172.17.0.2:8443\nCOMMIT\n*filter\n:INPUT DROP [0:0]\nCOMMIT\n";
+    assert!(v4(published).starts_with("stranger4 ? chain PREROUTING of table ip nat"));
     for (rules, expected) in cases {
         assert_eq!(v4(&rules), expected, "{rules}");
+    }
+}
+
+#[test]
+fn rules_that_are_to_close_a_port_are_found_wherever_they_stand() {
+    let denies = |rules: &str| {
+        let mut set = Ruleset::default();
+        set.add_iptables(rules, false);
+        let denies = set.denies(false, 2376).into_iter();
+        denies.map(|deny| format!("{:?} {}", deny.hook, deny.chain)).collect::<Vec<_>>().join("; ")
+    };
+    let user = "*filter\n:FORWARD ACCEPT [0:0]\n:DOCKER-USER - [0:0]\n-A FORWARD -j DOCKER-USER\n";
+    for (rules, expected) in [
+        (filter("DROP", ""), ""),
+        (filter("ACCEPT", "-A INPUT -j DROP\n"), ""),
+        (
+            filter(
+                "ACCEPT",
+                "-A INPUT -j ACCEPT\n-A INPUT -j ours\n-A ours -p tcp --dport 2376 -j DROP\n",
+            ),
+            "Input chain ours of table ip filter",
+        ),
+        (filter("ACCEPT", "-A INPUT -s 10.0.0.9/32 -p tcp --dport 2376 -j DROP\n"), ""),
+        (filter("ACCEPT", "-A INPUT -p tcp ! --dport 22 -j DROP\n"), ""),
+        (
+            "*raw\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp --dport 2376 -j DROP\n"
+                .to_owned(),
+            "Arrival chain PREROUTING of table ip raw",
+        ),
+        (
+            format!("{user}-A DOCKER-USER -i eth0 -p tcp --dport 2376 ! -s 10.0.0.0/24 -j DROP\n"),
+            "Forward chain DOCKER-USER of table ip filter",
+        ),
+        (format!("{user}-A DOCKER-USER -p tcp -m conntrack --ctorigdstport 2376 -j DROP\n"), ""),
+    ] {
+        assert_eq!(denies(&rules), expected, "{rules}");
     }
 }
 

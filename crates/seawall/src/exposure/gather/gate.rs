@@ -7,16 +7,19 @@ use seawall_rules::exposure::facts::Gate;
 use super::{Gathering, Seen};
 use crate::cli::Context;
 use crate::cli::report::Error;
-use crate::config::{self, Listen, OnFailure, Overrides};
+use crate::config::{self, Config, Listen, OnFailure, Overrides};
 
 impl Gathering {
-    pub(super) fn gate(&mut self, file: &Path, state: &Path) {
+    /// Returns it where it is valid.
+    pub(super) fn gate(&mut self, file: &Path, state: &Path) -> Option<Config> {
         let path = file.to_string_lossy().into_owned();
         let state = state.to_string_lossy().into_owned();
         let state_access = self.root.access(&state).map(|access| (state.clone(), access));
         let mut gate = Gate {
             file: path.clone(),
             problem: None,
+            listens: Vec::new(),
+            allow: Vec::new(),
             open: Vec::new(),
             serves_unrecorded: false,
             // With the keys in it, and the CA's among them unless it was taken offline.
@@ -25,12 +28,12 @@ impl Gathering {
         };
         let text = match self.root.text(&path) {
             Seen::Known(text) => text,
-            Seen::Absent => return,
+            Seen::Absent => return None,
             Seen::Unreadable(why) => {
                 use seawall_rules::exposure::catalogue::gate::*;
                 self.gap(&[&GATE_CONFIG, &GATE_EVERYONE, &GATE_AUDIT], &path, &why);
                 self.facts.gate = Some(gate);
-                return;
+                return None;
             }
         };
         let context =
@@ -38,6 +41,7 @@ impl Gathering {
         let writable = self.root.access(&path).is_some_and(|it| it.others_write() || it.uid != 0);
         let ours = self.root.access(&path).map(|access| access.uid);
         let ours = ours == Some(nix::unistd::geteuid().as_raw());
+        let mut valid = None;
         match config::interpret(&text, &context, &Overrides::default()) {
             _ if writable && !ours => {
                 let fix = format!("sudo chown root {path} && sudo chmod 0644 {path}");
@@ -48,18 +52,24 @@ impl Gathering {
                 gate.serves_unrecorded = config.audit.on_failure == OnFailure::Continue;
                 gate.holds_ca_key = config.tls.outside.is_none()
                     && self.root.access(&format!("{state}/seawall.db")).is_some();
-                let open = config.listen.iter().filter_map(|listen| match listen {
+                let listens = config.listen.iter().filter_map(|listen| match listen {
                     Listen::Tcp { at, networks } | Listen::Ssh { at, networks } => {
-                        networks.is_everyone().then(|| at.address())
+                        Some((at.address(), networks.is_everyone()))
                     }
                     Listen::Fd { .. } | Listen::Unix { .. } => None,
                 });
-                if config.networks.is_everyone() {
-                    gate.open = open.collect();
+                for (address, open) in listens {
+                    gate.listens.push(address);
+                    if open && config.networks.is_everyone() {
+                        gate.open.push(address);
+                    }
                 }
+                gate.allow = config.networks.allowed().to_vec();
+                valid = Some(config);
             }
         }
         self.facts.gate = Some(gate);
+        valid
     }
 }
 

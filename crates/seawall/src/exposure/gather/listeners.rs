@@ -39,8 +39,6 @@ impl Gathering {
             .map(|(row, _)| (row.address, holders.get(&row.inode).map(|(_, name)| name.as_str())))
             .collect();
         let mut answers = answers::ask(&asked);
-        // Reading the rules takes longer than all else; most hosts need none of them.
-        let mut rules = None;
         for (row, reachable) in &listening {
             let answer = match reachable {
                 true => answers.remove(&row.address).unwrap_or(Answer::Other),
@@ -51,14 +49,18 @@ impl Gathering {
             };
             let owner = holders.get(&row.inode).cloned();
             let firewall = match reachable {
+                // Reading the rules takes longer than all else; most hosts need none of them.
                 true if matters(row.address, owner.as_ref(), &answer) => {
-                    let rules = rules.get_or_insert_with(Live::read);
-                    firewall(rules, row.address)
+                    firewall(self.rules_in_force(), row.address)
                 }
                 true => Firewall::Unknown("it was not asked about this port".to_owned()),
                 false => Firewall::Unknown("its rules are another network's".to_owned()),
             };
             self.facts.listeners.push(Listener { address: row.address, owner, answer, firewall });
+        }
+        let ports: Vec<_> = listening.iter().map(|(row, _)| row.address.port()).collect();
+        for table in &tables {
+            self.sessions(table, &ports);
         }
     }
 

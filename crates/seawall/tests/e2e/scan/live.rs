@@ -89,9 +89,26 @@ fn a_firewall_weighs_only_where_it_holds_for_both_families() {
     assert_eq!(finding["severity"], "high", "{finding:#}");
     assert!(finding["weighed"].as_str().unwrap().contains("listed sources"), "{finding:#}");
     assert_eq!(findings(&report, "NET-004").len(), 0, "{report:#}");
+    // Nothing loads them at the next boot.
+    assert_eq!(findings(&report, "FW-006").len(), 2, "{report:#}");
     let report = host(&Tree::repository(), flags, &[("RULES", &rules("ip"))]);
     assert_eq!(one(&report, "NET-001")["severity"], "critical", "{report:#}");
     one(&report, "NET-004");
+}
+
+#[test]
+fn a_port_on_loopback_is_no_wall_before_release_28() {
+    let environment = [("PUBLISH", "127.0.0.1:5432:5432")];
+    let report = host(&Tree::repository(), "", &environment);
+    let mut dockerd = Command::new("dockerd");
+    dockerd.arg("--version");
+    // `Docker version 20.10.24+dfsg1, build 297e128`.
+    let version = Running::start(dockerd).wait().ok();
+    let number = version.split([' ', '.']).nth(2).unwrap();
+    let is_old = number.parse::<u32>().unwrap() < 28;
+    let found = findings(&report, "CTR-004");
+    assert_eq!(found.len(), usize::from(is_old), "{version}: {report:#}");
+    assert_ne!(state(&report, "CTR-004"), "not-applicable");
 }
 
 #[test]
@@ -174,8 +191,9 @@ fn a_host_set_up_by_up_has_no_finding_of_remote_access() {
     assert_eq!(state(&report, "GATE-001"), "pass", "{report:#}");
     assert_eq!(state(&report, "GATE-003"), "pass", "{report:#}");
     assert_eq!(one(&report, "GATE-005")["severity"], "info");
-    let remote =
-        ["NET-", "GATE-", "TLS-", "KEY-", "CTX-", "CFG-001", "CFG-003", "CFG-004", "CFG-006"];
+    let remote = [
+        "NET-", "FW-", "GATE-", "TLS-", "KEY-", "CTX-", "CFG-001", "CFG-003", "CFG-004", "CFG-006",
+    ];
     for finding in report["findings"].as_array().unwrap() {
         let id = finding["id"].as_str().unwrap();
         let severity = finding["severity"].as_str().unwrap();

@@ -19,6 +19,12 @@ until docker -H unix:///run/docker.sock version >/dev/null 2>&1; do
     kill -0 "$engine" || { cat "$dir/log"; exit 9; }
     sleep 0.05
 done
+if [ -n "${PUBLISH:-}" ]; then
+    # A container that is never started, of an image with nothing in it.
+    docker="docker -H unix:///run/docker.sock"
+    tar -c --files-from /dev/null | $docker import - nothing >/dev/null || exit 9
+    $docker create --name db -p "$PUBLISH" nothing x >/dev/null || exit 9
+fi
 if [ -e "$dir/seawall.toml" ]; then
     "$seawall" --config "$dir/seawall.toml" --state "$dir/state" up --yes >"$dir/gate" 2>&1 &
     gate=$!

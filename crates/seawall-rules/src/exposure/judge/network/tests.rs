@@ -55,21 +55,21 @@ fn what_is_bound_how_it_authenticates_and_the_firewall_weigh_together() {
             "10.0.0.1:2375",
             Answer::WantsCertificate,
             Firewall::Open,
-            &["CFG-006 medium", "NET-005 medium"],
+            &["CFG-006 medium", "NET-005 medium", "TLS-011 info"],
         ),
         (
             verified,
             "10.0.0.1:2375",
             Answer::WantsCertificate,
             Firewall::Limits,
-            &["CFG-006 low", "NET-005 low"],
+            &["CFG-006 low", "NET-005 low", "TLS-011 info"],
         ),
         (
             one,
             "10.0.0.1:2375",
             Answer::WantsCertificate,
             Firewall::Open,
-            &["CFG-006 medium", "NET-005 medium"],
+            &["CFG-006 medium", "NET-005 medium", "TLS-011 info"],
         ),
         // Nobody answered: what is written counts.
         (
