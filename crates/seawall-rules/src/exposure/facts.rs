@@ -309,6 +309,15 @@ impl Accounts {
         names.into_iter().cloned().collect()
     }
 
+    /// The names of the groups that a user is in.
+    pub fn groups_of(&self, user: &str) -> Vec<&str> {
+        let primary = self.users.iter().find(|known| known.name == user).map(|known| known.gid);
+        let is_in = |group: &&Group| {
+            Some(group.gid) == primary || group.members.iter().any(|member| member == user)
+        };
+        self.groups.iter().filter(is_in).map(|group| group.name.as_str()).collect()
+    }
+
     /// A group's name, or its number.
     pub fn group(&self, gid: u32) -> String {
         let known = self.groups.iter().find(|group| group.gid == gid);

@@ -4,7 +4,7 @@ use super::super::catalogue::access::*;
 use super::super::facts::{Facts, SocketOf};
 use super::super::read::context::Connection;
 use super::super::read::endpoint::{Endpoint, Reach};
-use super::super::read::ssh::SshdSetting;
+use super::super::read::ssh::{Applies, SshdSetting};
 use super::super::read::variables::Variable;
 use super::super::{Check, Finding, Place, Report, Severity};
 
@@ -68,32 +68,28 @@ fn sshd(facts: &Facts, report: &mut Report) {
     }
     report.looked(&SSHD_SETTINGS);
     report.looked(&SSH_USER_CA);
-    let first = |name: &str| {
-        let mut settings = facts.sshd.iter();
-        settings.find(|setting| setting.name == name && setting.matching.is_none())
-    };
-    let find = |report: &mut Report, setting: &SshdSetting, severity, what: &str, fix: &str| {
-        report.find(
-            Finding::new(&SSHD_SETTINGS, format!("sshd {}", setting.name), what)
-                .weighed(severity, "it is sshd's own rule, before any of the engine's")
-                .seen(setting.place.clone(), format!("{} {}", setting.name, setting.value))
-                .remedy(&[("setting", fix)]),
-        );
-    };
-    let is = |setting: &&SshdSetting, value: &str| setting.value.eq_ignore_ascii_case(value);
-    if let Some(setting) = first("permitrootlogin").filter(|it| is(it, "yes")) {
-        let what = "root may log in with a password";
-        find(report, setting, Severity::High, what, "PermitRootLogin prohibit-password");
+    let powerful = powerful(facts);
+    for weak in WEAK {
+        let users = powerful.iter().filter(|user| !weak.of_root || *user == "root");
+        let mut told: Vec<&SshdSetting> = Vec::new();
+        for setting in users.flat_map(|user| counting(facts, weak.name, user)) {
+            if setting.value.eq_ignore_ascii_case("yes") && !told.contains(&setting) {
+                told.push(setting);
+            }
+        }
+        for setting in told {
+            let block = setting.matching.as_ref().map(|block| format!(" (Match {block})"));
+            let about = format!("sshd {}{}", setting.name, block.unwrap_or_default());
+            report.find(
+                Finding::new(&SSHD_SETTINGS, about, weak.what)
+                    .weighed(weak.severity, "it is sshd's own rule, before any of the engine's")
+                    .seen(setting.place.clone(), format!("{} {}", setting.name, setting.value))
+                    .remedy(&[("setting", weak.fix)]),
+            );
+        }
     }
-    if let Some(setting) = first("passwordauthentication").filter(|it| is(it, "yes")) {
-        let what = "users who may open the engine's socket may log in with a password";
-        find(report, setting, Severity::Medium, what, "PasswordAuthentication no");
-    }
-    if let Some(setting) = first("permitemptypasswords").filter(|it| is(it, "yes")) {
-        let what = "users without a password may log in";
-        find(report, setting, Severity::High, what, "PermitEmptyPasswords no");
-    }
-    if let Some(setting) = first("trustedusercakeys").filter(|it| !is(it, "none")) {
+    let ca = facts.sshd.iter().find(|it| it.name == "trustedusercakeys" && it.matching.is_none());
+    if let Some(setting) = ca.filter(|it| !it.value.eq_ignore_ascii_case("none")) {
         report.find(
             Finding::new(&SSH_USER_CA, "sshd trustedusercakeys", "a CA vouches for users")
                 .seen(setting.place.clone(), format!("{} {}", setting.name, setting.value))
@@ -101,6 +97,60 @@ fn sshd(facts: &Facts, report: &mut Report) {
         );
     }
 }
+
+/// The settings of a name that may count for a user: of the `Match` blocks that are about him the
+/// first, and all before it that may be; else what stands outside of blocks (sshd_config(5)).
+fn counting<'a>(facts: &'a Facts, name: &str, user: &str) -> Vec<&'a SshdSetting> {
+    let groups = facts.accounts.groups_of(user);
+    let mut counting = Vec::new();
+    let named = || facts.sshd.iter().filter(|setting| setting.name == name);
+    for setting in named().filter(|setting| setting.matching.is_some()) {
+        match setting.applies(user, &groups) {
+            Applies::No => {}
+            Applies::Perhaps => counting.push(setting),
+            Applies::Yes => {
+                counting.push(setting);
+                return counting;
+            }
+        }
+    }
+    counting.extend(named().find(|setting| setting.matching.is_none()));
+    counting
+}
+
+/// A setting of sshd that is a way in where it is `yes`.
+struct Weak {
+    name: &'static str,
+    /// Whether it is about root alone.
+    of_root: bool,
+    severity: Severity,
+    what: &'static str,
+    fix: &'static str,
+}
+
+const WEAK: &[Weak] = &[
+    Weak {
+        name: "permitrootlogin",
+        of_root: true,
+        severity: Severity::High,
+        what: "root may log in with a password",
+        fix: "PermitRootLogin prohibit-password",
+    },
+    Weak {
+        name: "passwordauthentication",
+        of_root: false,
+        severity: Severity::Medium,
+        what: "users who may open the engine's socket may log in with a password",
+        fix: "PasswordAuthentication no",
+    },
+    Weak {
+        name: "permitemptypasswords",
+        of_root: false,
+        severity: Severity::High,
+        what: "users without a password may log in",
+        fix: "PermitEmptyPasswords no",
+    },
+];
 
 /// Whether what is sent to `host` can be read on the way, and how bad that is.
 fn plain(host: &str, tls: bool) -> Option<(Severity, &'static str)> {
@@ -203,4 +253,55 @@ fn of_connection(connection: &Connection, check: &'static Check, what: &str) -> 
     let place: &Place = &connection.place;
     Finding::new(check, format!("{} ({})", connection.name, place.name), what)
         .seen(place.clone(), format!("{}: {}", connection.name, connection.host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::facts::Accounts;
+    use super::super::super::read::{accounts, ssh};
+    use super::*;
+
+    #[test]
+    fn a_match_block_counts_for_those_it_is_about() {
+        let accounts = || Accounts {
+            users: accounts::users("root:x:0:0::/root:\nal:x:1000:1000::/home/al:\n"),
+            groups: accounts::groups("docker:x:998:al\n"),
+        };
+        let plain = "sshd passwordauthentication";
+        for (text, expected) in [
+            ("PasswordAuthentication yes\n", plain.to_owned()),
+            (
+                "PasswordAuthentication no\nMatch User al\nPasswordAuthentication yes\n",
+                format!("{plain} (Match User al)"),
+            ),
+            (
+                "Match Group docker\nPasswordAuthentication yes\n",
+                format!("{plain} (Match Group docker)"),
+            ),
+            ("Match User eve\nPasswordAuthentication yes\n", String::new()),
+            (
+                "Match Address 10.0.0.0/8\nPasswordAuthentication yes\n",
+                format!("{plain} (Match Address 10.0.0.0/8)"),
+            ),
+            (
+                "Match User *\nPasswordAuthentication no\nMatch all\nPasswordAuthentication yes\n",
+                String::new(),
+            ),
+            ("Match User al\nPermitRootLogin yes\n", String::new()),
+            (
+                "Match User root\nPermitRootLogin yes\n",
+                "sshd permitrootlogin (Match User root)".to_owned(),
+            ),
+        ] {
+            let facts = Facts {
+                accounts: accounts(),
+                sshd: ssh::sshd(text, "/etc/ssh/sshd_config"),
+                ..Facts::default()
+            };
+            let mut report = Report::default();
+            judge(&facts, &mut report);
+            let found: Vec<_> = report.findings.iter().map(|it| it.subject.as_str()).collect();
+            assert_eq!(found.join("; "), expected, "{text}");
+        }
+    }
 }

@@ -71,7 +71,7 @@ mod tests {
         fn no_text_makes_a_reader_panic(
             text in "(?s)([-:{}\\[\\],&*!|>\"'#%@ \n\t=\\\\]|[a-zA-Z0-9/.]{1,4}|services|volumes|ssh-rsa|\\PC){0,60}"
         ) {
-            let _ = super::compose::read(&text, "f");
+            let _ = super::compose::read(&text, "f", &|_| Some(text.clone()));
             let _ = super::daemon_json::read(&text, "f");
             let _ = super::context::context(&text, "f");
             let _ = super::variables::variables(&text, "f");

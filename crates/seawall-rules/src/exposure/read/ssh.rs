@@ -88,6 +88,72 @@ pub struct SshdSetting {
     pub matching: Option<String>,
 }
 
+/// Whether a `Match` block is about somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Applies {
+    /// It is not.
+    No,
+    /// That hangs on where he comes from, or on something else that is not known.
+    Perhaps,
+    /// It is.
+    Yes,
+}
+
+impl SshdSetting {
+    /// Whether it holds for a user who is in these groups; outside of blocks it holds for all.
+    pub fn applies(&self, user: &str, groups: &[&str]) -> Applies {
+        let Some(condition) = &self.matching else { return Applies::Yes };
+        let known = |holds| if holds { Applies::Yes } else { Applies::No };
+        let mut words = condition.split(' ');
+        let mut all = Applies::Yes;
+        while let Some(criterion) = words.next() {
+            let (name, joined) = criterion.split_once('=').unwrap_or((criterion, ""));
+            let mut patterns =
+                || if joined.is_empty() { words.next().unwrap_or("") } else { joined };
+            all = all.min(match name.to_ascii_lowercase().as_str() {
+                "all" => Applies::Yes,
+                "user" => known(is_listed(patterns(), &[user])),
+                "group" => known(is_listed(patterns(), groups)),
+                // Address, Host, LocalPort, ...; each has a list of its own.
+                _ => {
+                    patterns();
+                    Applies::Perhaps
+                }
+            });
+        }
+        all
+    }
+}
+
+/// Whether one of the names fits a list of patterns, and none of them one that begins with `!`
+/// (ssh_config(5), PATTERNS).
+fn is_listed(patterns: &str, names: &[&str]) -> bool {
+    let fits = |pattern: &str| names.iter().any(|name| fits(pattern.as_bytes(), name.as_bytes()));
+    let mut listed = false;
+    for pattern in patterns.split(',') {
+        match pattern.strip_prefix('!') {
+            Some(pattern) if fits(pattern) => return false,
+            Some(_) => {}
+            None => listed |= fits(pattern),
+        }
+    }
+    listed
+}
+
+/// `*` stands for any characters, `?` for one.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    match (pattern, name) {
+        ([], []) => true,
+        ([b'*', rest @ ..], _) => {
+            // What several stars say, the last one says.
+            (0..=name.len()).any(|at| fits(rest, &name[at..]))
+        }
+        ([b'?', rest @ ..], [_, name @ ..]) => fits(rest, name),
+        ([first, rest @ ..], [other, name @ ..]) if first == other => fits(rest, name),
+        _ => false,
+    }
+}
+
 /// The settings of a configuration; `Include` is the caller's, as a setting like the others.
 pub fn sshd(text: &str, file: &str) -> Vec<SshdSetting> {
     let mut matching = None;
@@ -169,5 +235,31 @@ mod tests {
                 ("passwordauthentication", "no", Some("User bo")),
             ]
         );
+    }
+
+    #[test]
+    fn blocks_are_about_those_whom_they_match() {
+        use Applies::{No, Perhaps, Yes};
+        for (condition, expected) in [
+            ("User al", Yes),
+            ("user a?,bob", Yes),
+            ("User *,!al", No),
+            ("User bob", No),
+            ("Group docker", Yes),
+            ("Group wheel", No),
+            ("Group !docker,*", No),
+            ("User=al", Yes),
+            ("User al Group wheel", No),
+            ("Address 10.0.0.0/8", Perhaps),
+            ("Address 10.0.0.0/8 User bob", No),
+            ("User al LocalPort 2222", Perhaps),
+        ] {
+            let [setting] =
+                &sshd(&format!("Match {condition}\nPasswordAuthentication yes\n"), "f")[..]
+            else {
+                panic!("{condition}")
+            };
+            assert_eq!(setting.applies("al", &["al", "docker"]), expected, "{condition}");
+        }
     }
 }

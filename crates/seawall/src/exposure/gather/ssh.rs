@@ -46,9 +46,12 @@ impl Gathering {
                     None => vec![pattern],
                 };
                 for file in files {
-                    if let Some(text) = self.text(&file, &checks) {
-                        settings.extend(ssh::sshd(&text, &file));
-                    }
+                    let Some(text) = self.text(&file, &checks) else { continue };
+                    // What is included in a block is of that block.
+                    settings.extend(ssh::sshd(&text, &file).into_iter().map(|mut included| {
+                        included.matching = included.matching.or_else(|| setting.matching.clone());
+                        included
+                    }));
                 }
             }
         }

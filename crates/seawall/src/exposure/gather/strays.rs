@@ -52,7 +52,8 @@ impl Gathering {
         let Some(text) = self.text(path, &[&HOLDS_SOCKET, &PRIVILEGED, &PUBLISHED_API]) else {
             return;
         };
-        let read = compose::read(&text, path);
+        let load = |path: &str| self.root.text(path).known();
+        let read = compose::read(&text, path, &load);
         let read = self.understood(read, path).unwrap_or_default();
         self.facts.containers.extend(read);
         self.profile(path);
