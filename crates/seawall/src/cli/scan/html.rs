@@ -2,8 +2,8 @@
 
 use seawall_rules::exposure::Severity;
 
+use super::Outcome;
 use super::junit::escaped;
-use super::{Outcome, waivers};
 
 /// Writes the report.
 pub(super) fn write(outcome: &Outcome) -> String {
@@ -49,27 +49,11 @@ pub(super) fn write(outcome: &Outcome) -> String {
             },
         );
     }
-    let mut section = |title: &str, lines: Vec<String>| {
-        if !lines.is_empty() {
-            let lines: String =
-                lines.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
-            body += &format!("<h2>{title}</h2>\n<ul>\n{lines}</ul>\n");
-        }
-    };
-    let unknown = report.unknown.iter();
-    section(
-        "Not known, and so not passed",
-        unknown.map(|it| format!("{} {}: {}", it.check.id, it.subject, it.why)).collect(),
-    );
-    let waived = outcome.waived.iter().map(|(finding, waiver)| {
-        let until = waivers::date(waiver.until);
-        format!("{} until {until}: {}", finding.fingerprint(), waiver.reason)
-    });
-    section("Waived", waived.collect());
-    let known = outcome.known.iter().flatten();
-    section("Known before", known.map(|finding| finding.fingerprint()).collect());
-    section("Found no more", outcome.gone.clone());
-    section("Notes", outcome.notes.clone());
+    for (title, lines) in outcome.remarks() {
+        let lines: String =
+            lines.iter().map(|line| format!("<li>{}</li>\n", escaped(line))).collect();
+        body += &format!("<h2>{title}</h2>\n<ul>\n{lines}</ul>\n");
+    }
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta http-equiv=\"Content-Security-Policy\" \

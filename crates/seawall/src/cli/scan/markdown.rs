@@ -2,7 +2,7 @@
 
 use seawall_rules::exposure::Severity;
 
-use super::{Outcome, waivers};
+use super::Outcome;
 
 /// Writes the report.
 pub(super) fn write(outcome: &Outcome) -> String {
@@ -32,28 +32,12 @@ pub(super) fn write(outcome: &Outcome) -> String {
         }
         text.push('\n');
     }
-    let mut section = |title: &str, lines: Vec<String>| {
-        if !lines.is_empty() {
-            text += &format!("\n## {title}\n\n");
-            for line in lines {
-                text += &format!("- {}\n", plain(&line));
-            }
+    for (title, lines) in outcome.remarks() {
+        text += &format!("\n## {title}\n\n");
+        for line in lines {
+            text += &format!("- {}\n", plain(&line));
         }
-    };
-    let unknown = report.unknown.iter();
-    section(
-        "Not known, and so not passed",
-        unknown.map(|it| format!("{} {}: {}", it.check.id, it.subject, it.why)).collect(),
-    );
-    let waived = outcome.waived.iter().map(|(finding, waiver)| {
-        let until = waivers::date(waiver.until);
-        format!("{} until {until}: {}", finding.fingerprint(), waiver.reason)
-    });
-    section("Waived", waived.collect());
-    let known = outcome.known.iter().flatten();
-    section("Known before", known.map(|finding| finding.fingerprint()).collect());
-    section("Found no more", outcome.gone.clone());
-    section("Notes", outcome.notes.clone());
+    }
     text
 }
 

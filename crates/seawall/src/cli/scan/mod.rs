@@ -126,6 +126,28 @@ struct Outcome {
 }
 
 impl Outcome {
+    /// What stands after the findings, by title: a line each, and no title without a line.
+    fn remarks(&self) -> Vec<(&'static str, Vec<String>)> {
+        let unknown = self.report.unknown.iter();
+        let waived = self.waived.iter().map(|(finding, waiver)| {
+            let until = waivers::date(waiver.until);
+            format!("{} until {until}: {}", finding.fingerprint(), waiver.reason)
+        });
+        let known = self.known.iter().flatten();
+        let mut remarks = vec![
+            (
+                "Not known, and so not passed",
+                unknown.map(|it| format!("{} {}: {}", it.check.id, it.subject, it.why)).collect(),
+            ),
+            ("Waived", waived.collect::<Vec<_>>()),
+            ("Known before", known.map(Finding::fingerprint).collect()),
+            ("Found no more", self.gone.clone()),
+            ("Notes", self.notes.clone()),
+        ];
+        remarks.retain(|(_, lines)| !lines.is_empty());
+        remarks
+    }
+
     /// Findings that are in the report but do not count: known ones, then waived ones.
     fn set_aside(&self) -> impl Iterator<Item = &Finding> {
         self.known.iter().flatten().chain(self.waived.iter().map(|(finding, _)| finding))

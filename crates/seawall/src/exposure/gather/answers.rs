@@ -2,68 +2,72 @@
 //! a stranger gets.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
-use std::time::{Duration, Instant};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
-use seawall_rules::exposure::address::{self, Access, Look, Reply, Seen, Target};
+use seawall_rules::exposure::address::{Access, Look, Reply, Seen, Target, Way};
 use seawall_rules::exposure::facts::Answer;
+use tokio::task::JoinSet;
 
-use crate::exposure::probe::Probe;
+use crate::exposure::probe::{self, Probe};
 use crate::exposure::root::plain;
 
 /// Asks every socket, with the name of the program that holds it, where that is known.
 pub(super) fn ask(sockets: &[(SocketAddr, Option<&str>)]) -> BTreeMap<SocketAddr, Answer> {
     let asked = sockets.iter().filter(|(address, _)| !MINDS.contains(&address.port()));
-    let mut answers: BTreeMap<_, _> = std::thread::scope(|scope| {
-        let asking: Vec<_> = asked
-            .take(MOST)
-            .map(|(address, program)| {
-                let patience = match program {
-                    Some(program) if !SERVES_APIS.contains(program) => SHORT,
-                    Some(_) | None => LONG,
-                };
-                (*address, scope.spawn(move || ping(*address, patience)))
-            })
-            .collect();
-        asking
-            .into_iter()
-            .map(|(address, answer)| {
-                let failed = |_| Answer::Unknown("it could not be asked".to_owned());
-                (address, answer.join().unwrap_or_else(failed))
-            })
-            .collect()
-    });
-    let over_tls = answers.iter_mut().filter(|(_, answer)| **answer == Answer::Tls);
-    ask_over_tls(over_tls.collect());
+    let asked: Vec<_> = asked
+        .take(MOST)
+        .map(|(address, program)| match program {
+            Some(program) if !SERVES_APIS.contains(program) => (*address, SHORT),
+            Some(_) | None => (*address, LONG),
+        })
+        .collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(ask_all(asked)),
+        Err(error) => {
+            let why = format!("it could not be asked: {}", plain(&error));
+            asked.into_iter().map(|(at, _)| (at, Answer::Unknown(why.clone()))).collect()
+        }
+    }
+}
+
+async fn ask_all(asked: Vec<(SocketAddr, Duration)>) -> BTreeMap<SocketAddr, Answer> {
+    let mut asking = JoinSet::new();
+    for (address, patience) in asked {
+        asking.spawn(async move {
+            let here = here(address);
+            let reply = probe::ping(&target(here), here, patience).await;
+            (address, patience, reply)
+        });
+    }
+    let mut answers = BTreeMap::new();
+    let mut over_tls = Vec::new();
+    while let Some(Ok((address, patience, reply))) = asking.join_next().await {
+        // Go answers so, in plain text, where it expects TLS.
+        if matches!(reply, Ok(Reply::Alert(_) | Reply::Http(400, _))) {
+            over_tls.push(address);
+        }
+        answers.insert(address, answer(reply, patience));
+    }
+    if !over_tls.is_empty() {
+        ask_over_tls(&over_tls, &mut answers).await;
+    }
     answers
 }
 
-fn ping(address: SocketAddr, patience: Duration) -> Answer {
-    let end = Instant::now() + patience;
-    let reply = TcpStream::connect_timeout(&here(address), patience).and_then(|mut stream| {
-        stream.set_write_timeout(Some(patience))?;
-        stream.write_all(PING)?;
-        let mut reply = Vec::new();
-        let mut buffer = [0; 1024];
-        // A reply without end is as good as none.
-        while reply.len() < MOST_BYTES {
-            let left = end.saturating_duration_since(Instant::now());
-            stream.set_read_timeout(Some(left.max(Duration::from_millis(1))))?;
-            match stream.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(count) => reply.extend_from_slice(&buffer[..count]),
-                // What has come tells enough.
-                Err(_) if !reply.is_empty() => break,
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(reply)
-    });
+/// What a reply says; a program that is not known for an API and says nothing has none.
+fn answer(reply: Result<Reply, String>, patience: Duration) -> Answer {
+    let silent = |why: &str| match patience {
+        SHORT => Answer::Other,
+        _ => Answer::Unknown(format!("it did not answer: {why}")),
+    };
     match reply {
-        Ok(reply) => read(&reply),
-        Err(_) if patience == SHORT => Answer::Other,
-        Err(error) => Answer::Unknown(format!("it did not answer: {}", plain(&error))),
+        Ok(Reply::Api(api)) => Answer::Api(api.version),
+        Ok(Reply::Alert(_)) => Answer::Tls,
+        Ok(Reply::Http(..) | Reply::Other(_) | Reply::Closed) => Answer::Other,
+        Ok(Reply::Silent) => silent("nothing came in time"),
+        Err(why) => silent(&why),
     }
 }
 
@@ -77,36 +81,19 @@ fn here(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-fn read(reply: &[u8]) -> Answer {
-    // Go's words where TLS was expected.
-    let says = |words: &[u8]| reply.windows(words.len()).any(|window| window == words);
-    match address::read_reply(reply) {
-        Some(Reply::Api(api)) => Answer::Api(api.version),
-        Some(Reply::Alert(_)) => Answer::Tls,
-        Some(Reply::Http(400, _)) if says(b"sent an HTTP request to an HTTPS server") => {
-            Answer::Tls
-        }
-        _ => Answer::Other,
-    }
+fn target(at: SocketAddr) -> Target {
+    Target { way: Way::Tcp, host: at.ip().to_string(), port: Some(at.port()) }
 }
 
-/// Tries doors that speak TLS, as a stranger does from outside.
-fn ask_over_tls(sockets: Vec<(&SocketAddr, &mut Answer)>) {
-    if sockets.is_empty() {
-        return;
-    }
-    let targets: Result<Vec<_>, _> = sockets
-        .iter()
-        .map(|(address, _)| Target::parse(&format!("tcp://{}", here(**address))))
-        .collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let (Ok(targets), Ok(runtime)) = (targets, runtime) else { return };
+/// Tries doors that may speak TLS, as a stranger does from outside.
+async fn ask_over_tls(sockets: &[SocketAddr], answers: &mut BTreeMap<SocketAddr, Answer>) {
+    let targets = sockets.iter().map(|address| target(here(*address))).collect();
     let probe = Probe { concurrency: sockets.len(), patience: LONG };
-    let Ok(looks) = runtime.block_on(probe.look(targets, |_| {})) else { return };
-    for (address, answer) in sockets {
+    let Ok(looks) = probe.look(targets, |_| {}).await else { return };
+    for address in sockets {
         let look = looks.iter().find(|look| look.address == Some(here(*address)));
         if let Some(over_tls) = look.and_then(over_tls) {
-            *answer = over_tls;
+            answers.insert(*address, over_tls);
         }
     }
 }
@@ -121,19 +108,12 @@ fn over_tls(look: &Look) -> Option<Answer> {
             return Some(Answer::ApiOverTls(api.version.clone()));
         }
     }
-    match (&tls.without_certificate, &tls.asks_for) {
-        (Access::Refused(_), Some(_)) => Some(Answer::WantsCertificate),
-        (Access::Http(..), _) => Some(Answer::Other),
-        _ => None,
-    }
+    Some(match (&tls.without_certificate, &tls.asks_for) {
+        (Access::Refused(_), Some(_)) => Answer::WantsCertificate,
+        (Access::Http(..), _) => Answer::Other,
+        _ => Answer::Tls,
+    })
 }
-
-const PING: &[u8] = concat!(
-    "GET /_ping HTTP/1.0\r\nHost: localhost\r\nUser-Agent: seawall-scan/",
-    env!("CARGO_PKG_VERSION"),
-    "\r\n\r\n"
-)
-.as_bytes();
 
 /// Programs behind which an API is likely: they get the time of a busy engine.
 const SERVES_APIS: &[&str] =
@@ -141,7 +121,6 @@ const SERVES_APIS: &[&str] =
 const LONG: Duration = Duration::from_secs(2);
 const SHORT: Duration = Duration::from_millis(200);
 const MOST: usize = 512;
-const MOST_BYTES: usize = 16 << 10;
 
 /// Ports whose protocols take a stray line amiss, and serve no API: SSH, mail, DNS, printers
 /// (which would print it).
@@ -149,24 +128,27 @@ const MINDS: &[u16] = &[22, 25, 53, 465, 515, 587, 631, 853, 9100];
 
 #[cfg(test)]
 mod tests {
+    use seawall_rules::exposure::address::Api;
+
     use super::*;
 
     #[test]
-    fn an_api_is_known_by_its_header() {
-        let cases: &[(&[u8], Answer)] = &[
-            (b"HTTP/1.0 200 OK\r\nApi-Version: 1.41\r\n\r\nOK", Answer::Api("1.41".to_owned())),
-            (
-                b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
-                Answer::Tls,
-            ),
-            (b"HTTP/1.0 400 Bad Request\r\n\r\nno\n", Answer::Other),
-            (b"\x15\x03\x01\x00\x02\x02\x46", Answer::Tls),
-            (b"HTTP/1.1 404 Not Found\r\n\r\nApi-Version: 1.41", Answer::Other),
-            (b"SSH-2.0-OpenSSH_9.2\r\nApi-Version: 1\r\n", Answer::Other),
-            (b"", Answer::Other),
-        ];
-        for (reply, answer) in cases {
-            assert_eq!(read(reply), *answer, "{}", String::from_utf8_lossy(reply));
+    fn silence_is_an_answer_of_those_alone_who_have_no_api() {
+        let api = Api { version: "1.41".to_owned(), server: String::new() };
+        let silent = || Err("connection reset".to_owned());
+        let unknown = |why: &str| Answer::Unknown(format!("it did not answer: {why}"));
+        for (reply, patience, expected) in [
+            (Ok(Reply::Api(api)), SHORT, Answer::Api("1.41".to_owned())),
+            (Ok(Reply::Alert(70)), LONG, Answer::Tls),
+            (Ok(Reply::Http(400, String::new())), LONG, Answer::Other),
+            (Ok(Reply::Other("SSH-2.0".to_owned())), LONG, Answer::Other),
+            (Ok(Reply::Silent), SHORT, Answer::Other),
+            (Ok(Reply::Silent), LONG, unknown("nothing came in time")),
+            (silent(), SHORT, Answer::Other),
+            (silent(), LONG, unknown("connection reset")),
+        ] {
+            let shown = format!("{reply:?} {patience:?}");
+            assert_eq!(answer(reply, patience), expected, "{shown}");
         }
     }
 }

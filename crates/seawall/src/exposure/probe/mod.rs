@@ -66,6 +66,21 @@ impl Probe {
     }
 }
 
+/// What an address answers to `GET /_ping` in the clear.
+///
+/// # Errors
+/// Why there is no connection.
+pub(crate) async fn ping(
+    target: &Target,
+    address: SocketAddr,
+    patience: Duration,
+) -> Result<Reply, String> {
+    http::ping(target, address, patience).await.map_err(|dialed| match dialed {
+        Dialed::Refused => "connection refused".to_owned(),
+        Dialed::Failed(why) => why,
+    })
+}
+
 /// Addresses of one name that are looked at; more are not to be expected of a host.
 const MOST_ADDRESSES: usize = 16;
 
