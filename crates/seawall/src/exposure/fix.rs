@@ -88,14 +88,8 @@ pub(crate) fn plan(
     let mut fixes: BTreeMap<String, (Fix, Vec<String>)> = BTreeMap::new();
     for finding in findings {
         let Some(fix) = fix::fix(finding) else { continue };
-        let (Fix::Restrict { path, .. } | Fix::DropIn { path, .. }) = &fix;
-        let (all, closes) = fixes.entry(path.clone()).or_insert((fix.clone(), Vec::new()));
-        if let (Fix::Restrict { clear, root, .. }, Fix::Restrict { clear: more, root: also, .. }) =
-            (all, &fix)
-        {
-            *clear |= more;
-            *root |= also;
-        }
+        let (all, closes) = fixes.entry(fix.path()).or_insert((fix.clone(), Vec::new()));
+        all.join(fix);
         closes.push(finding.fingerprint());
     }
     let (mut planned, mut left) = (Vec::new(), Vec::new());
@@ -313,6 +307,20 @@ impl Place {
                 let same = before.as_deref() == Some(text.as_str());
                 Ok((!same).then_some(Change::Text { path, before, after: text, unit }))
             }
+            Fix::UnitHosts { unit, from, hosts } => {
+                let by_hand = || io::Error::other("its command is to be changed by hand");
+                let text = self.text(&from.name)?.ok_or_else(changed)?;
+                let line = from.line.unwrap_or_default();
+                let text = fix::unit_without(&text, line, &hosts).ok_or_else(by_hand)?;
+                let path = Fix::UnitHosts { unit: unit.clone(), from, hosts }.path();
+                self.change(Fix::DropIn { unit, path, text })
+            }
+            Fix::FileHosts { path, hosts } => {
+                let before = self.text(&path)?.ok_or_else(changed)?;
+                let after = fix::file_without(&before, &hosts).ok_or_else(changed)?;
+                let unit = "docker.service".to_owned();
+                Ok(Some(Change::Text { path, before: Some(before), after, unit }))
+            }
         }
     }
 
@@ -373,7 +381,18 @@ impl Place {
         let folder = self.folder(path, Make::Missing)?;
         let (folder, name) = folder.ok_or(ErrorKind::NotFound)?;
         let file = Path::new("/proc/self/fd").join(folder.as_raw_fd().to_string()).join(name);
-        files::replace(&file, text.as_bytes(), files::Access::Everyone)
+        // Nobody may read more than before.
+        let is_private = |access: Access| access.mode & 0o044 == 0;
+        let before = match self.access(path) {
+            Ok((_, access)) => Some(access),
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let access = match before.is_some_and(is_private) {
+            true => files::Access::Owner,
+            false => files::Access::Everyone,
+        };
+        files::replace(&file, text.as_bytes(), access)
     }
 
     /// Removes a file, and its folder if nothing else is in it.

@@ -7,7 +7,7 @@ use super::super::catalogue::engine::NO_AUTHORIZATION;
 use super::super::catalogue::network::*;
 use super::super::catalogue::tls::NO_REVOCATION;
 use super::super::facts::{Answer, Engine, Facts, Firewall, Listener, Program};
-use super::super::read::command_line::{Origin, Settings};
+use super::super::read::command_line::{Origin, Setting, Settings};
 use super::super::read::endpoint::{Endpoint, Reach, reach};
 use super::super::{Check, Evidence, Finding, Place, Report, Severity};
 
@@ -79,11 +79,7 @@ pub(super) fn endpoints<'a>(engine: &'a Engine, facts: &'a Facts) -> Vec<Tcp<'a>
         let (Endpoint::Tcp { port, .. }, Some(reach)) = (&endpoint, endpoint.reach()) else {
             continue;
         };
-        let flag = match host.origin {
-            Origin::CommandLine => "-H ",
-            Origin::File => "hosts: ",
-        };
-        let evidence = vec![Evidence::new(host.place.clone(), format!("{flag}{}", host.value))];
+        let evidence = vec![Evidence::new(host.place.clone(), shown(host))];
         endpoints.push(Tcp {
             address: endpoint.to_string(),
             subject: subject(&endpoint.to_string(), engine),
@@ -110,7 +106,31 @@ pub(super) fn endpoints<'a>(engine: &'a Engine, facts: &'a Facts) -> Vec<Tcp<'a>
             endpoint.meet(listener);
         }
     }
+    on_disk(engine, &mut endpoints);
     endpoints
+}
+
+/// Says of what runs where it will come from at the next start.
+fn on_disk(engine: &Engine, endpoints: &mut [Tcp<'_>]) {
+    let (Some(_), Some(on_disk)) = (&engine.running, &engine.on_disk) else { return };
+    for host in on_disk.all("host") {
+        let says = shown(host);
+        let of_host = |it: &&mut Tcp<'_>| it.evidence.first().is_some_and(|it| it.says == says);
+        for endpoint in endpoints.iter_mut().filter(of_host) {
+            let known = endpoint.evidence.iter().any(|it| it.place == host.place);
+            if !known {
+                endpoint.evidence.push(Evidence::new(host.place.clone(), says.clone()));
+            }
+        }
+    }
+}
+
+/// `-H tcp://0.0.0.0:2375`, or what daemon.json has.
+fn shown(host: &Setting) -> String {
+    match host.origin {
+        Origin::CommandLine => format!("-H {}", host.value),
+        Origin::File => format!("hosts: {}", host.value),
+    }
 }
 
 /// The TCP endpoints of socket units.

@@ -91,6 +91,56 @@ fn what_can_be_put_right_is_and_is_taken_back() {
 }
 
 #[test]
+fn an_engine_is_taken_off_its_tcp_ports_and_put_back() {
+    let image = Image::new();
+    let unit = "[Service]\nExecStart=/usr/bin/dockerd -H fd:// -H tcp://0.0.0.0:2375 --debug\n";
+    fs::write(image.path("lib/systemd/system/docker.service"), unit).unwrap();
+    let json = image.path("etc/docker/daemon.json");
+    let settings = "{\"hosts\": [\"tcp://[::]:2377\"], \"icc\": false}";
+    fs::write(&json, settings).unwrap();
+    fs::set_permissions(&json, fs::Permissions::from_mode(0o600)).unwrap();
+    let drop_in = image.path("etc/systemd/system/docker.service.d/zz-seawall.conf");
+
+    let done = image.run(image.fix(&["--yes"]));
+    for line in [
+        "closes NET-001 tcp://0.0.0.0:2375",
+        "+ExecStart=/usr/bin/dockerd -H fd:// --debug",
+        "closes NET-001 tcp://[::]:2377",
+        "-{\"hosts\": [\"tcp://[::]:2377\"], \"icc\": false}",
+        "not in force before: sudo systemctl daemon-reload && sudo systemctl restart docker.service",
+    ] {
+        assert!(done.stderr.contains(line), "no `{line}` in {done}");
+    }
+    let text = fs::read_to_string(&drop_in).unwrap();
+    assert!(text.ends_with("ExecStart=\nExecStart=/usr/bin/dockerd -H fd:// --debug\n"), "{text}");
+    assert_eq!(fs::read_to_string(&json).unwrap(), "{\n  \"icc\": false\n}\n");
+    assert_eq!(fs::metadata(&json).unwrap().mode() & 0o777, 0o600);
+    assert!(!done.stdout.contains("NET-001"), "{done}");
+    // What stands there is a unit that systemd takes.
+    let mut verify = Command::new("systemd-analyze");
+    verify.args(["verify", "--man=no"]).arg(format!("--root={}", image.dir.path().display()));
+    verify.arg("docker.service");
+    let said = Running::start(verify).wait().stderr;
+    assert!(!said.contains("zz-seawall.conf"), "{said}");
+
+    image.run(image.command(&["--undo"])).ok();
+    assert!(!drop_in.exists());
+    assert_eq!(fs::read_to_string(&json).unwrap(), settings);
+    assert_eq!(fs::metadata(&json).unwrap().mode() & 0o777, 0o600);
+}
+
+#[test]
+fn a_command_that_is_not_plain_is_left_to_its_author() {
+    let image = Image::new();
+    let unit = "[Service]\nExecStart=/usr/bin/dockerd --label \"a b\" -H tcp://0.0.0.0:2375\n";
+    fs::write(image.path("lib/systemd/system/docker.service"), unit).unwrap();
+    let done = image.run(image.fix(&["--yes"]));
+    assert!(done.stderr.contains("its command is to be changed by hand"), "{done}");
+    assert!(done.stdout.contains("NET-001"), "{done}");
+    assert!(!image.path("etc/systemd/system/docker.service.d").exists());
+}
+
+#[test]
 fn nothing_is_changed_that_nobody_agreed_to() {
     let image = Image::new();
     let (code, error) = image.run(image.fix(&[])).fails();
