@@ -9,7 +9,26 @@ use crate::support::gate::Gate;
 use crate::support::netns::{Host, Pair};
 use crate::support::open_engine::OpenEngine;
 use crate::support::process::{Done, Running};
+use crate::support::terminal::Terminal;
 use crate::support::wait::{SHORT, until};
+
+#[test]
+fn a_terminal_is_told_how_far_a_long_look_is_and_a_file_is_not() {
+    // Nobody listens on ports that were only just given back.
+    let ports: Vec<_> = (0..3).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let targets: Vec<_> =
+        ports.iter().map(|it| format!("tcp://{}", it.local_addr().unwrap())).collect();
+    drop(ports);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_seawall"));
+    command.arg("scan").args(&targets).args(["--concurrency", "1"]);
+    let terminal = Terminal::start(&command);
+    for line in ["\r1 of 3 looked at", "\r2 of 3 looked at", "\r3 of 3 looked at", "\r\x1b[K"] {
+        terminal.screen.wait_for(line);
+    }
+    terminal.wait();
+    let done = Running::start(command).wait();
+    assert!(!done.stderr.contains("looked at"), "{done}");
+}
 
 /// Certificates by openssl, as people make them.
 struct Certificates(tempfile::TempDir);

@@ -13,6 +13,12 @@ use crate::support::relay;
 /// folder `DIR` of its arguments.
 #[track_caller]
 fn host(tree: &Tree, dockerd: &str, environment: &[(&str, &str)]) -> Value {
+    host_by(include_str!("live.sh"), tree, dockerd, environment)
+}
+
+/// The same for an engine that a script starts.
+#[track_caller]
+fn host_by(script: &str, tree: &Tree, engine: &str, environment: &[(&str, &str)]) -> Value {
     let dir = tree.path("x").parent().unwrap().display().to_string();
     let mut command = Command::new("unshare");
     command.args([
@@ -25,8 +31,8 @@ fn host(tree: &Tree, dockerd: &str, environment: &[(&str, &str)]) -> Value {
         "sh",
         "-c",
     ]);
-    command.arg(include_str!("live.sh")).arg("host").arg(&dir).arg(env!("CARGO_BIN_EXE_seawall"));
-    command.args(dockerd.replace("DIR", &dir).split_ascii_whitespace());
+    command.arg(script).arg("host").arg(&dir).arg(env!("CARGO_BIN_EXE_seawall"));
+    command.args(engine.replace("DIR", &dir).split_ascii_whitespace());
     for (name, _) in std::env::vars_os() {
         if ["DOCKER_", "SUDO_"].iter().any(|start| name.to_string_lossy().starts_with(start)) {
             command.env_remove(name);
@@ -164,6 +170,20 @@ fn a_port_that_systemd_opened_is_found_without_a_word_in_the_settings() {
         (&"tcp://0.0.0.0:2375".into(), &"critical".into())
     );
     assert!(finding["what"].as_str().unwrap().starts_with("dockerd serves"), "{finding:#}");
+}
+
+#[test]
+fn podmans_service_on_a_port_is_found_by_what_it_answers() {
+    for (address, severity) in [("0.0.0.0", "critical"), ("127.0.0.1", "high")] {
+        let endpoint = format!("tcp://{address}:8888");
+        let script = include_str!("podman.sh");
+        let report = host_by(script, &Tree::repository(), &endpoint, &[]);
+        let id = if severity == "critical" { "NET-008" } else { "NET-003" };
+        let finding = one(&report, id);
+        let expected = (&Value::from(endpoint), &Value::from(severity));
+        assert_eq!((&finding["subject"], &finding["severity"]), expected);
+        assert!(says(finding, "answers in plain text"), "{finding:#}");
+    }
 }
 
 #[test]

@@ -62,38 +62,68 @@ fn a_waiver_takes_in_a_finding_until_its_day() {
     assert!(ended.stdout.contains("ended on 2020-01-31"), "{ended}");
 }
 
-/// The parts of the SARIF 2.1.0 schema that bear on what is written (the whole of it is applied
-/// by hand when the writer changes).
+/// By what the standard asks of the objects that are written; the whole of its schema is applied by
+/// hand when the writer changes.
 #[test]
-fn sarif_has_what_its_schema_asks_for() {
+fn sarif_is_what_its_schema_asks_for() {
     let tree = open();
-    let done = tree.scan(&["--format", "sarif"]);
-    let log: serde_json::Value = serde_json::from_str(&done.stdout).unwrap();
-    assert_eq!(log["version"], "2.1.0");
-    let [run] = log["runs"].as_array().unwrap().as_slice() else { panic!("{log:#}") };
-    let driver = &run["tool"]["driver"];
-    assert_eq!(driver["name"], "seawall");
-    let rules = driver["rules"].as_array().unwrap();
+    tree.file("etc/docker/daemon.json", "{\"hosts\": [\"tcp://0.0.0.0:2375\"], \"debug\": true}");
+    tree.file("srv/a b/compose.yaml", "services:\n  a:\n    privileged: true\n");
+    // Groups that only the network knows.
+    tree.file("etc/nsswitch.conf", "group: files sss\n");
+    let known = tree.path("known.json");
+    std::fs::write(&known, tree.scan(&["--format", "json"]).stdout).unwrap();
+    tree.file("etc/docker/daemon.json", "{\"hosts\": [\"tcp://10.0.0.1:2375\"], \"debug\": true}");
+    let waivers = tree.path("waivers.toml");
+    let waiver = "[[waiver]]\ncheck = \"CFG-015\"\nsubject = \"*\"\nreason = \"a lab\"\n\
+                  until = 2999-12-31\n";
+    std::fs::write(&waivers, waiver).unwrap();
+    let (known, waivers) = (known.to_str().unwrap(), waivers.to_str().unwrap());
+    let sarif = |more: &[&str]| tree.scan(&[&["--format", "sarif"], more].concat()).stdout;
+    let all = sarif(&["--baseline", known, "--waivers", waivers]);
+    for written in [sarif(&[]), all.clone()] {
+        let complaints = complaints(&tree, &written);
+        assert!(complaints.is_empty(), "{complaints}\n{written}");
+    }
+    // Every kind of object is among them.
+    let log: serde_json::Value = serde_json::from_str(&all).unwrap();
+    let run = &log["runs"][0];
     let results = run["results"].as_array().unwrap();
-    assert!(!results.is_empty());
+    let notifications = &run["invocations"][0]["toolExecutionNotifications"];
+    assert!(!notifications.as_array().unwrap().is_empty(), "{all}");
+    assert!(results.iter().any(|it| it["suppressions"][0]["justification"] == "a lab"), "{all}");
+    for state in ["new", "unchanged"] {
+        assert!(results.iter().any(|it| it["baselineState"] == state), "no {state} in {all}");
+    }
     for result in results {
-        let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
-        assert_eq!(rule["id"], result["ruleId"]);
-        assert!(rule["helpUri"].as_str().unwrap().starts_with("https://"));
-        let level = result["level"].as_str().unwrap();
-        assert!(["none", "note", "warning", "error"].contains(&level), "{level}");
-        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
-        let location = &result["locations"][0]["physicalLocation"];
-        let uri = location["artifactLocation"]["uri"].as_str().unwrap();
-        assert!(!uri.contains(' ') && !uri.starts_with('/'), "{uri}");
-        if let Some(region) = location.get("region") {
-            assert!(region["startLine"].as_u64().unwrap() >= 1);
-        }
-        assert!(result["partialFingerprints"]["seawall/v1"].is_string());
+        let at = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(run["tool"]["driver"]["rules"][at]["id"], result["ruleId"]);
     }
-    for notification in run["invocations"][0]["toolExecutionNotifications"].as_array().unwrap() {
-        assert!(notification["message"]["text"].is_string());
+    // The schema is closed.
+    for (right, wrong) in [
+        ("\"ruleId\"", "\"ruleID\""),
+        ("\"level\": \"error\"", "\"level\": \"high\""),
+        ("\"kind\": \"external\"", "\"kind\": \"elsewhere\""),
+    ] {
+        assert!(all.contains(right), "{right} is not in {all}");
+        assert!(!complaints(&tree, &all.replace(right, wrong)).is_empty(), "{wrong}");
     }
+}
+
+/// What a validator has to say about a SARIF log, a line each.
+#[track_caller]
+fn complaints(tree: &Tree, log: &str) -> String {
+    let (schema, file) = (tree.path("sarif.schema.json"), tree.path("log.sarif"));
+    std::fs::write(&schema, include_str!("sarif.schema.json")).unwrap();
+    std::fs::write(&file, log).unwrap();
+    let script = "import json, jsonschema, sys\n\
+                  schema, log = (json.load(open(file)) for file in sys.argv[1:])\n\
+                  for error in jsonschema.Draft7Validator(schema).iter_errors(log):\n    \
+                  print(list(error.absolute_path), error.message[:200])\n";
+    // Debian's own, which has Debian's package of the validator.
+    let mut python = std::process::Command::new("/usr/bin/python3");
+    python.args(["-c", script]).args([schema, file]);
+    crate::support::process::Running::start(python).wait().ok()
 }
 
 #[test]
