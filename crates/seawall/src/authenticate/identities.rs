@@ -10,7 +10,7 @@ use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use seawall_rules::escape::bounded;
 use seawall_rules::network::Networks;
-use seawall_rules::policy::{Permissions, Role, Roles};
+use seawall_rules::policy::{Permissions, Role, Roles, Standing};
 
 use super::ssh::trust::Shown;
 use super::{Authority, Credential, Ended, OutsideCertificate, certificate};
@@ -29,9 +29,19 @@ pub struct Identities {
     by_name: HashMap<String, Arc<Member>>,
     /// What certificates of the outside CA that match nobody may do (`--default-role`).
     default: Option<(String, Arc<Permissions>)>,
-    /// The most that anybody is over SSH; nobody is anything without it.
-    most_over_ssh: Option<Arc<Role>>,
+    most_over_ssh: MostOverSsh,
     roles: Arc<Roles>,
+}
+
+/// The most that anybody is over SSH.
+#[derive(Debug)]
+enum MostOverSsh {
+    /// Nothing at all.
+    Nothing,
+    /// Every role but one that is unrestricted, which becomes this.
+    Restricted(Arc<Role>),
+    /// This role, and what it includes.
+    Role(Arc<Role>),
 }
 
 #[derive(Debug)]
@@ -55,7 +65,7 @@ impl Identities {
             by_ssh_key: HashMap::new(),
             ended: Vec::new(),
             by_name: HashMap::new(),
-            most_over_ssh: None,
+            most_over_ssh: MostOverSsh::Nothing,
             roles: roles.clone(),
         };
         for identity in identities.into_iter().filter(|identity| identity.revoked.is_none()) {
@@ -87,10 +97,15 @@ impl Identities {
         self
     }
 
-    /// Lets nobody be more than this over SSH (`ssh.max_role`): who holds which key is said there
-    /// by a process that strangers speak to, and the gate cannot verify it.
-    pub fn over_ssh_at_most(mut self, role: &str) -> Self {
-        self.most_over_ssh = self.roles.named(role).cloned();
+    /// Lets nobody be more than this over SSH (`ssh.max_role`), or `admin` where nothing is said:
+    /// who holds which key is said there by a process that strangers speak to, and the gate cannot
+    /// verify it.
+    pub fn over_ssh_at_most(mut self, role: Option<&str>) -> Self {
+        let (name, most): (_, fn(Arc<Role>) -> MostOverSsh) = match role {
+            Some(name) => (name, MostOverSsh::Role),
+            None => (ADMIN_OVER_SSH, MostOverSsh::Restricted),
+        };
+        self.most_over_ssh = self.roles.named(name).cloned().map_or(MostOverSsh::Nothing, most);
         self
     }
 
@@ -194,18 +209,27 @@ impl Identities {
 
     fn over_ssh(&self, member: &Member) -> (String, Arc<Permissions>) {
         let named = member.identity.roles.iter().filter_map(|role| self.roles.named(role));
-        let Some(most) = &self.most_over_ssh else {
-            return (String::new(), Arc::new(Permissions::compile(&self.roles, [])));
+        let (most, strict) = match &self.most_over_ssh {
+            MostOverSsh::Nothing => {
+                return (String::new(), Arc::new(Permissions::compile(&self.roles, [])));
+            }
+            MostOverSsh::Restricted(most) => (most, false),
+            MostOverSsh::Role(most) => (most, true),
         };
-        let (within, beyond): (Vec<_>, Vec<_>) = named.partition(|role| most.includes(role));
+        let is_within = |role: &&Arc<Role>| match strict {
+            true => most.includes(role),
+            false => role.standing() != Standing::Unrestricted,
+        };
+        let (mut within, beyond): (Vec<_>, Vec<_>) = named.partition(is_within);
         if beyond.is_empty() {
             return (member.roles.clone(), member.permissions.clone());
         }
         // What is more than the most becomes that; what is something else is nothing here.
-        let names: Vec<&str> = match beyond.iter().any(|role| role.includes(most)) {
-            true => vec![most.name()],
-            false => within.into_iter().map(|role| role.name()).collect(),
-        };
+        if beyond.iter().any(|role| role.includes(most)) {
+            within.retain(|role| !most.includes(role));
+            within.push(most);
+        }
+        let names: Vec<&str> = within.into_iter().map(|role| role.name()).collect();
         let shown = format!("{} by ssh.max_role", names.join(","));
         (shown, Arc::new(Permissions::compile(&self.roles, names)))
     }
@@ -288,6 +312,8 @@ impl Identities {
     }
 }
 
+/// What an `admin` is over SSH where the configuration says nothing.
+const ADMIN_OVER_SSH: &str = "operator";
 /// Bytes of what a certificate says of itself, in messages and records.
 const MAX_NAME: usize = 256;
 
@@ -552,10 +578,7 @@ mod tests {
             let mut identity = alice(vec![]);
             identity.ssh_keys = vec![key.clone()];
             identity.roles = roles.iter().map(|&role| role.to_owned()).collect();
-            let mut known = identities(vec![identity], None);
-            if let Some(most) = most {
-                known = known.over_ssh_at_most(most);
-            }
+            let known = identities(vec![identity], None).over_ssh_at_most(most);
             let authority = known.authorize(credential, HOME, NOW).unwrap();
             let rule = |operation| authority.permissions.rule(operation).is_some();
             let may = [ContainerList, ContainerStart, ContainerCreate].map(rule);
@@ -574,7 +597,11 @@ mod tests {
             (&["developer", "viewer"], Some("operator"), "viewer by ssh.max_role", lists),
             (&["admin"], Some("admin"), "admin", creates),
             (&[], Some("admin"), "", [false; 3]),
-            (&["admin"], None, "", [false; 3]),
+            (&["admin"], Some("nobody"), "", [false; 3]),
+            (&["admin"], None, "operator by ssh.max_role", starts),
+            (&["admin", "viewer"], None, "operator by ssh.max_role", starts),
+            (&["developer"], None, "developer", [true, false, true]),
+            (&["admin", "developer"], None, "developer,operator by ssh.max_role", creates),
         ];
         for (roles, most, shown, expected) in cases {
             let found = may(roles, most, &by_ssh);

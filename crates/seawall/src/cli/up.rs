@@ -45,7 +45,7 @@ pub(super) struct Args {
     listen: Vec<String>,
     /// Listen for `docker -H ssh://` too, on ssh://[::]:2222
     ///
-    /// Over SSH nobody is more than `ssh.max_role` in the configuration.
+    /// Over SSH nobody is `admin`, or more than `ssh.max_role` in the configuration.
     #[arg(long)]
     ssh: bool,
     /// The engine [default: unix:///var/run/docker.sock]

@@ -265,8 +265,9 @@ pub(crate) const KEYS: &[Key] = &[
         kind: Kind::Truth,
         default: Some("false"),
         example: "",
-        meaning: "Lets RSA keys of users in, of 3072 bits or more. Ed25519 keys and those on a \
-            FIDO token need no such exception.",
+        meaning: "Lets RSA keys of users in, of 3072 bits or more, never with SHA-1. The gate's \
+            own SSH server takes them only when it was built with `--features ssh-rsa`. Ed25519 \
+            keys and those on a FIDO token need no such exception.",
     },
     Key {
         name: "ssh.trusted_user_ca",
@@ -305,11 +306,13 @@ pub(crate) const KEYS: &[Key] = &[
     Key {
         name: "ssh.max_role",
         kind: Kind::Text,
-        default: Some(r#""operator""#),
-        example: "",
-        meaning: "The most that anybody is over SSH, whatever its roles. Who holds which key is \
-            said by a process that strangers speak to, so `admin`, which is root on this host, is \
-            to be said explicitly.",
+        default: None,
+        example: r#""operator""#,
+        meaning: "The most that anybody is over SSH: a role that includes it becomes it, what it \
+            does not include is nothing there. Without it `admin` is `operator` over SSH, and \
+            every other role is what it is: who holds which key is said by a process that \
+            strangers speak to, so `admin`, which is root on this host, is to be said \
+            explicitly.",
     },
     Key {
         name: "ssh.host_certificate",

@@ -296,13 +296,13 @@ fn ssh(reader: &mut Reader<'_>, base: &Path, roles: &Roles) -> Ssh {
     let user = reader.optional_text("ssh.sshd_user");
     let [trusted_user_ca, revoked_keys] = ["ssh.trusted_user_ca", "ssh.revoked_keys"]
         .map(|name| reader.optional_path(name, base).map(|path| path.value));
-    let max_role = reader.text("ssh.max_role");
+    let max_role = reader.optional_text("ssh.max_role");
     Ssh {
         trusted_user_ca,
         revoked_keys,
         sshd: user.map(|user| Sshd { socket, user: user.value }),
         rsa: reader.truth("ssh.rsa").value,
-        max_role: role(reader, &max_role, roles).unwrap_or_else(|| "viewer".to_owned()),
+        max_role: max_role.and_then(|typed| role(reader, &typed, roles)),
         host_certificate: reader
             .optional_path("ssh.host_certificate", base)
             .map(|typed| typed.value),

@@ -277,8 +277,8 @@ pub struct Ssh {
     pub trusted_user_ca: Option<PathBuf>,
     /// A KRL or a list of public keys.
     pub revoked_keys: Option<PathBuf>,
-    /// The most that anybody is over SSH.
-    pub max_role: String,
+    /// The most that anybody is over SSH; without it everything but `admin`.
+    pub max_role: Option<String>,
     /// A certificate of the host key, in OpenSSH's format.
     pub host_certificate: Option<PathBuf>,
     /// The way in through the host's own sshd, where there is one.

@@ -20,6 +20,7 @@ use crate::cli::report::{Doing, Error};
 use crate::config::{Config, OutsideTls, Tls};
 use crate::engine::Engine;
 use crate::pki::{self, Facts, sha256};
+use crate::ssh;
 use crate::state::{self, Identity, Standing, Store};
 
 /// When a certificate that matters ends.
@@ -135,7 +136,7 @@ impl Snapshot {
         let identity_count = known.len();
         let identities = Identities::new(known, default, &config.roles)
             .ended(store.ended_matches()?)
-            .over_ssh_at_most(&config.ssh.max_role);
+            .over_ssh_at_most(config.ssh.max_role.as_deref());
         let identities = Arc::new(identities);
         let doors = doors(&material, &config.tls, identities.clone())?;
         let generation = GENERATIONS.fetch_add(1, Ordering::Relaxed);
@@ -182,6 +183,12 @@ impl Snapshot {
         };
         if rsa && !self.config.ssh.rsa {
             return Err(Ended("RSA keys do not enter here (`ssh.rsa`)".to_owned()));
+        }
+        if rsa && !ssh::RSA && !credential.came_through_sshd() {
+            return Err(Ended(
+                "RSA keys enter through the host's sshd alone: this build has no `ssh-rsa`"
+                    .to_owned(),
+            ));
         }
         if let Credential::SshCertificate(shown) = credential {
             self.files

@@ -27,6 +27,9 @@ use crate::gate::Gate;
 use host_key::HostKey;
 use process::Process;
 
+/// Whether this server verifies what RSA keys sign: the feature `ssh-rsa`.
+pub const RSA: bool = cfg!(feature = "ssh-rsa");
+
 /// The SSH server of a gate.
 #[derive(Debug)]
 pub struct Server {

@@ -15,11 +15,11 @@ use tokio::io::AsyncWriteExt;
 use crate::support::client::{Docker, Side, fresh};
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
-use crate::support::on_both_sides;
+use crate::support::on_every_side;
 use crate::support::process::Running;
 use crate::support::relay;
 
-on_both_sides!(
+on_every_side!(
     compose_brings_a_project_up_and_down,
     docker_py_does_its_everyday_work,
     bollard_does_its_everyday_work,
@@ -44,7 +44,7 @@ volumes:
 /// nothing newer.
 fn with_tls_1_2(side: Side) -> (Docker, Option<Gate>) {
     match side {
-        Side::Engine | Side::Ssh => (side.docker(), None),
+        Side::Engine | Side::Ssh | Side::Sshd => (side.docker(), None),
         Side::Gate => {
             let config = "[tls]\nmin_version = \"1.2\"";
             let gate = Gate::up_with(&Engine::shared().socket(), config);
@@ -111,10 +111,10 @@ fn bollard_does_its_everyday_work(side: Side) {
             bollard::Docker::connect_with_http(&address, 60, API).unwrap()
         }
         Side::Gate => bollard_as("everyone"),
-        Side::Ssh => unreachable!("bollard is built without SSH here"),
+        Side::Ssh => return bollard_in_a_process_of_its_own(),
+        Side::Sshd => unreachable!("the gate's own server is tried"),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(everyday_work(docker)).unwrap();
+    work(docker, fresh("bollard"));
 }
 
 const API: &bollard::ClientVersion =
@@ -163,12 +163,35 @@ async fn looking(docker: bollard::Docker, id: &str) -> Result<String, bollard::e
     ))
 }
 
-async fn everyday_work(docker: bollard::Docker) -> Result<(), bollard::errors::Error> {
+/// It runs the `ssh` of its own PATH, and takes no port from an address.
+fn bollard_in_a_process_of_its_own() {
+    let mut child = Side::Ssh.docker().pointed(std::env::current_exe().unwrap());
+    child.args(["--exact", "api_clients::bollard_over_ssh", "--ignored"]);
+    let done = Running::start(child).wait().ok();
+    assert!(done.contains("1 passed"), "{done}");
+}
+
+#[test]
+#[ignore = "run by bollard_does_its_everyday_work"]
+fn bollard_over_ssh() {
+    let docker = bollard::Docker::connect_with_ssh("ssh://gate", 60, API, None).unwrap();
+    // What is fresh in this process is not in the one that runs it.
+    work(docker, "bollard-over-ssh".to_owned());
+}
+
+fn work(docker: bollard::Docker, name: String) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(everyday_work(docker, name)).unwrap();
+}
+
+async fn everyday_work(
+    docker: bollard::Docker,
+    name: String,
+) -> Result<(), bollard::errors::Error> {
     docker.ping().await?;
     let docker = docker.negotiate_version().await?;
     assert_eq!(docker.info().await?.os_type.as_deref(), Some("linux"));
 
-    let name = fresh("bollard");
     let body = ContainerCreateBody {
         image: Some("busybox".to_owned()),
         cmd: Some(["sh", "-c", "echo hello; sleep 1000"].map(str::to_owned).to_vec()),

@@ -2,6 +2,7 @@
 
 use crate::support::client::{Side, fresh};
 use crate::support::on_every_side;
+use crate::support::through_sshd;
 
 on_every_side!(
     run_in_the_foreground_shows_output_and_exit_code,
@@ -14,6 +15,12 @@ on_every_side!(
     files_are_copied_both_ways,
     a_large_file_is_copied_both_ways_byte_for_byte,
     containers_of_a_label_are_pruned,
+);
+
+through_sshd!(
+    run_in_the_foreground_shows_output_and_exit_code,
+    files_are_copied_both_ways,
+    a_large_file_is_copied_both_ways_byte_for_byte,
 );
 
 fn run_in_the_foreground_shows_output_and_exit_code(side: Side) {

@@ -9,6 +9,7 @@ use aws_lc_rs::digest::{Context, SHA256};
 use crate::support::client::{Docker, Side, fresh};
 use crate::support::gate::Gate;
 use crate::support::on_every_side;
+use crate::support::through_sshd;
 
 on_every_side!(
     an_image_is_tagged_and_removed,
@@ -22,6 +23,12 @@ on_every_side!(
     buildkit_builds,
     a_pull_from_a_registry_that_is_not_there_says_so,
     images_of_a_label_are_pruned,
+    a_gigabyte_passes_import_save_and_load_byte_for_byte,
+);
+
+through_sshd!(
+    the_classic_builder_builds,
+    buildkit_builds,
     a_gigabyte_passes_import_save_and_load_byte_for_byte,
 );
 

@@ -16,7 +16,7 @@ fn site() -> &'static (Engine, Gate) {
     SITE.get_or_init(|| {
         let engine = Engine::podman();
         // Nothing drops it, so it is put where the engine's sweeper sweeps.
-        let gate = Gate::up_in(engine.dir(), &engine.socket());
+        let gate = Gate::up_in(engine.dir(), &engine.socket(), "");
         gate.credentials("everyone", "admin");
         (engine, gate)
     })

@@ -12,6 +12,7 @@ use crate::support::gate::Gate;
 use crate::support::process::Running;
 use crate::support::ssh::Ssh;
 use crate::support::terminal::Terminal;
+use crate::support::token::Token;
 use crate::support::wait::{LONG, SHORT, until};
 
 #[test]
@@ -29,11 +30,14 @@ fn docker_over_ssh_is_the_same_identity_and_is_recorded() {
 
 #[test]
 fn an_admin_is_no_admin_over_ssh_unless_the_configuration_says_so() {
-    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "[ssh]\nmax_role = \"operator\"\n");
-    let alice = Ssh::client(&gate, "alice", "admin");
-    alice.docker().run(["ps"]).ok();
-    let (_, stderr) = alice.docker().run(["run", "--rm", "busybox", "true"]).fails();
-    assert!(stderr.contains("alice (operator by ssh.max_role) may not"), "{stderr}");
+    for (config, most) in [("", "operator"), ("max_role = \"viewer\"\n", "viewer")] {
+        let gate = Gate::up_with_ssh(&Engine::shared().socket(), &format!("[ssh]\n{config}"));
+        let alice = Ssh::client(&gate, "alice", "admin");
+        alice.docker().run(["ps"]).ok();
+        let (_, stderr) = alice.docker().run(["volume", "create", "x"]).fails();
+        let says = format!("alice ({most} by ssh.max_role) may not");
+        assert!(stderr.contains(&says), "{stderr}");
+    }
 }
 
 #[test]
@@ -57,6 +61,23 @@ fn only_a_registered_key_enters_and_only_under_its_own_name() {
     // Seven of these, and the look whether the gate listens.
     let counted = || gate.run(["status", "--json"]).ok();
     until(SHORT, counted, || counted().contains("\"refused_connections\": 8"));
+}
+
+#[test]
+fn a_key_on_a_token_enters() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::stranger(&gate, "alice");
+    let token = Token::new(alice.dir(), true);
+    let key = token.public_key.display().to_string();
+    gate.run(["identity", "add", "alice", "--role", "viewer", "--ssh-key", &key]).ok();
+    alice.docker().run(["ps"]).fails();
+    // Of what is said twice the first counts, but keys add up.
+    let config = alice.dir().join("config");
+    let others = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, token.config() + &others).unwrap();
+    alice.docker().run(["ps"]).ok();
+    let record = gate.records().into_iter().rfind(|record| record["kind"] == "decision").unwrap();
+    assert_eq!(record["identity"], "alice", "{record}");
 }
 
 #[test]
@@ -135,6 +156,22 @@ fn a_forwarded_socket_is_the_engine_and_no_other_is() {
     let docker = Docker::first(vec![("DOCKER_HOST", format!("unix://{}", other.display()))]);
     docker.run(["ps"]).fails();
     denied.stderr.wait_for("the engine is reached as `/var/run/docker.sock` here");
+}
+
+#[test]
+fn podman_gets_as_far_as_its_own_api_which_is_closed() {
+    // `podman --remote` forwards a socket by an SSH client of its own, and speaks another API.
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
+    let alice = Ssh::client(&gate, "alice", "admin");
+    let mut podman = alice.docker().pointed("podman");
+    let url = format!("ssh://alice@{}/run/podman/podman.sock", gate.ssh_address());
+    let key = alice.dir().join("key");
+    podman.args(["--remote", "--url", &url, "--identity"]).arg(key).args(["ps"]);
+    let (_, said) = Running::start(podman).wait().fails();
+    assert!(said.contains("ping response was 403"), "{said}");
+    let records = gate.records();
+    let refused = records.iter().find(|record| record["rule"] == "target.libpod");
+    assert_eq!(refused.expect("a record of it")["identity"], "alice", "{records:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::support::gate::Gate;
 use crate::support::on_every_side;
 use crate::support::raw::post_json;
 use crate::support::terminal::Terminal;
+use crate::support::through_sshd;
 use crate::support::wait::{SHORT, until};
 
 on_every_side!(
@@ -16,6 +17,16 @@ on_every_side!(
     run_on_a_terminal_has_its_size_and_follows_it,
     exec_on_a_terminal_is_a_shell,
     attach_sees_output_and_detach_keys_leave_it_running,
+    attach_passes_signals_and_the_exit_code,
+    a_client_that_goes_away_ends_its_exec_stream,
+);
+
+through_sshd!(
+    piped_input_ends_and_what_comes_after_it_still_arrives,
+    exec_takes_piped_input,
+    a_slow_reader_gets_everything,
+    run_on_a_terminal_has_its_size_and_follows_it,
+    exec_on_a_terminal_is_a_shell,
     attach_passes_signals_and_the_exit_code,
     a_client_that_goes_away_ends_its_exec_stream,
 );

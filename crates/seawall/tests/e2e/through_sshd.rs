@@ -1,6 +1,6 @@
 //! In through the host's own sshd: `seawall dial-stdio` as a forced command.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,10 @@ use crate::support::client::Side;
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
 use crate::support::process::Running;
-use crate::support::sshd::{SHIM_UID, SHIM_USER, SshClient, Sshd, keygen};
-
-/// Where sshd finds the binary.
-const SEAWALL: &str = "/mnt/seawall";
+use crate::support::sshd::{
+    SEAWALL, SHIM_UID, SHIM_USER, SshClient, Sshd, authorized_keys, config, keygen,
+};
+use crate::support::token::Token;
 
 /// A gate with the way through sshd open, and the folder of its socket.
 fn gate() -> (Gate, PathBuf, tempfile::TempDir) {
@@ -24,10 +24,7 @@ fn gate_with(lines: &str) -> (Gate, PathBuf, tempfile::TempDir) {
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     std::fs::set_permissions(dir.path(), open).unwrap();
     let socket = dir.path().join("sshd.sock");
-    let config = format!(
-        "[ssh]\nmax_role = \"admin\"\nsshd_user = \"{SHIM_UID}\"\nsshd_socket = \"{}\"\n{lines}",
-        socket.display()
-    );
+    let config = config(&socket) + lines;
     (Gate::up_with(&Engine::shared().socket(), &config), socket, dir)
 }
 
@@ -37,14 +34,6 @@ fn add(gate: &Gate, name: &str, role: &str, client: &SshClient) {
     let key = client.public_key();
     let key = key.to_str().unwrap();
     gate.run(["identity", "add", name, "--role", role, "--ssh-key", key, "--sshd"]).ok();
-}
-
-/// The lines for sshd, as they are where sshd sees the binary.
-#[track_caller]
-fn authorized_keys(gate: &Gate, socket: &Path) -> String {
-    let lines =
-        gate.run(["ssh", "authorized-keys", "--socket", socket.to_str().unwrap()]).ok() + "\n";
-    lines.replace(env!("CARGO_BIN_EXE_seawall"), SEAWALL)
 }
 
 const EXPOSE: &str = "ExposeAuthInfo yes";
@@ -80,6 +69,54 @@ fn docker_works_over_the_hosts_own_sshd() {
     let text = record.to_string();
     assert!(text.contains(&format!("ssh-key:{}", alice.fingerprint())), "{text}");
     assert!(text.contains("127.0.0.1:"), "the client's address is recorded: {text}");
+}
+
+#[test]
+fn fifty_at_once_all_get_through_sshd() {
+    let docker = Side::Sshd.docker();
+    let all: Vec<_> = (0..50).map(|_| docker.start(["ps"])).collect();
+    for one in all {
+        one.wait().ok();
+    }
+}
+
+#[test]
+fn one_connection_to_sshd_carries_many_channels() {
+    let (gate, socket, _dir) = gate();
+    let alice = SshClient::new();
+    add(&gate, "alice", "viewer", &alice);
+    let sshd = Sshd::start(&format!("{EXPOSE}\nMaxSessions 100"), &authorized_keys(&gate, &socket));
+    let master = alice.path("master");
+    alice.configure(&format!(
+        "ControlMaster auto\nControlPersist 60\nControlPath {}",
+        master.display()
+    ));
+    let docker = alice.docker(sshd.host_as(SHIM_USER));
+    docker.run(["ps"]).ok();
+    assert!(master.exists());
+    let many: Vec<_> = (0..20).map(|_| docker.start(["ps"])).collect();
+    for one in many {
+        one.wait().ok();
+    }
+    // sshd's connection stays, and opens nothing any more.
+    gate.run(["revoke", "alice"]).ok();
+    docker.run(["ps"]).fails();
+    alice.ssh(sshd.address(), SHIM_USER, &["-O", "exit"]);
+}
+
+#[test]
+fn sshd_asks_a_token_whether_it_was_touched() {
+    let (gate, socket, _dir) = gate();
+    for (touched, name) in [(true, "alice"), (false, "bob")] {
+        let client = SshClient::new();
+        let token = Token::new(&client.path(""), touched);
+        let key = token.public_key.display().to_string();
+        gate.run(["identity", "add", name, "--role", "viewer", "--ssh-key", &key, "--sshd"]).ok();
+        let sshd = Sshd::start(EXPOSE, &authorized_keys(&gate, &socket));
+        client.configure(&token.config());
+        let done = client.docker(sshd.host_as(SHIM_USER)).run(["ps"]);
+        assert_eq!(done.status.success(), touched, "{done}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::cli::Context;
 use crate::cli::input::read_text;
 use crate::cli::report::Error;
 use crate::config;
+use crate::ssh;
 
 /// Reads what was typed after each `--ssh-key`: a file of public keys, `-` for standard input, or
 /// a key itself. Answers each key as it stands in a `.pub` file.
@@ -18,12 +19,27 @@ pub(super) fn read(context: &Context, typed: &[String]) -> Result<Vec<String>, E
         keys.extend(parsed(source)?);
     }
     let is_rsa = |(key, _): &(PublicKey, String)| key.kind() == Kind::Rsa;
-    if keys.iter().any(is_rsa) && !config::load_for_command(context)?.ssh.rsa {
-        return Err(Error::usage("RSA keys do not enter here")
-            .hint("make another with `ssh-keygen -t ed25519`")
-            .hint("or say `rsa = true` in `[ssh]` of the configuration"));
+    if keys.iter().any(is_rsa) {
+        rsa_enters(&config::load_for_command(context)?.ssh)?;
     }
     Ok(keys.into_iter().map(written).collect())
+}
+
+/// Whether there is a way in for RSA keys.
+fn rsa_enters(config: &config::Ssh) -> Result<(), Error> {
+    let another = "make another with `ssh-keygen -t ed25519`";
+    if !config.rsa {
+        return Err(Error::usage("RSA keys do not enter here")
+            .hint(another)
+            .hint("or say `rsa = true` in `[ssh]` of the configuration"));
+    }
+    if !ssh::RSA && config.sshd.is_none() {
+        return Err(Error::usage("RSA keys do not enter by this build's own SSH server")
+            .hint(another)
+            .hint("or let them in through the host's sshd (`sshd_user` in `[ssh]`)")
+            .hint("or build with `--features ssh-rsa`"));
+    }
+    Ok(())
 }
 
 /// Reads one source, on a client: the gate says which kinds it takes.

@@ -79,7 +79,7 @@ fn an_empty_file_is_every_default() {
                 rsa: false,
                 trusted_user_ca: None,
                 revoked_keys: None,
-                max_role: "operator",
+                max_role: None,
                 host_certificate: None,
                 sshd: None,
             },
@@ -326,7 +326,9 @@ fn every_key_is_read() {
                 revoked_keys: Some(
                     "/etc/seawall/krl",
                 ),
-                max_role: "viewer",
+                max_role: Some(
+                    "viewer",
+                ),
                 host_certificate: Some(
                     "/etc/seawall/host-cert.pub",
                 ),

@@ -110,6 +110,10 @@ fn preferred() -> Preferred {
         Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 },
         Algorithm::Ecdsa { curve: EcdsaCurve::NistP384 },
         Algorithm::Ecdsa { curve: EcdsaCurve::NistP521 },
+        #[cfg(feature = "ssh-rsa")]
+        Algorithm::Rsa { hash: Some(russh::keys::HashAlg::Sha512) },
+        #[cfg(feature = "ssh-rsa")]
+        Algorithm::Rsa { hash: Some(russh::keys::HashAlg::Sha256) },
     ];
     // docker-py's paramiko has no GCM before 3.5, and CTR with an encrypt-then-MAC.
     const CIPHERS: &[cipher::Name] =

@@ -11,6 +11,7 @@ use super::gate::Gate;
 use super::process::{Done, Running};
 use super::raw::Connection;
 use super::ssh::Ssh;
+use super::sshd::Sshd;
 use super::wait::{SHORT, until};
 
 /// Which way the client's requests go.
@@ -22,6 +23,8 @@ pub(crate) enum Side {
     Gate,
     /// The same over SSH.
     Ssh,
+    /// The same through the host's own sshd.
+    Sshd,
 }
 
 /// A docker command line and where it is pointed.
@@ -48,7 +51,7 @@ impl Side {
         match self {
             Self::Engine => Connection::unix(&Engine::shared().socket()),
             Self::Gate => Gate::shared().connect(&Gate::shared().folder_of("everyone")),
-            Self::Ssh => unreachable!("OpenSSH's client is needed for that"),
+            Self::Ssh | Self::Sshd => unreachable!("OpenSSH's client is needed for that"),
         }
     }
 
@@ -58,6 +61,7 @@ impl Side {
             Self::Engine => vec![("DOCKER_HOST", Engine::shared().host())],
             Self::Gate => Gate::shared().env(&Gate::shared().folder_of("everyone")),
             Self::Ssh => Ssh::shared().env(),
+            Self::Sshd => Sshd::shared_env(),
         }
     }
 }

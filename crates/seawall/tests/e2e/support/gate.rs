@@ -69,10 +69,10 @@ impl Gate {
         Self::up_with(upstream, "")
     }
 
-    /// The same, with its folder in `dir`.
-    pub(crate) fn up_in(dir: &Path, upstream: &Path) -> Self {
-        let gate =
-            Self::prepared_in(tempfile::tempdir_in(dir).unwrap(), upstream, "", &["up", "--yes"]);
+    /// The same, with its folder in `dir` and these lines in its configuration.
+    pub(crate) fn up_in(dir: &Path, upstream: &Path, config: &str) -> Self {
+        let dir = tempfile::tempdir_in(dir).unwrap();
+        let gate = Self::prepared_in(dir, upstream, config, &["up", "--yes"]);
         gate.start();
         gate
     }
@@ -414,7 +414,7 @@ pub(crate) fn free_address() -> SocketAddr {
 
 // The kernel kills a `--pdeathsig` child when the thread that spawned it ends, and the threads of
 // tests end; this one does not.
-fn spawned_by_the_keeper(command: Command) -> Child {
+pub(crate) fn spawned_by_the_keeper(command: Command) -> Child {
     type Order = (Command, mpsc::Sender<Child>);
     static KEEPER: OnceLock<Mutex<mpsc::Sender<Order>>> = OnceLock::new();
     let keeper = KEEPER.get_or_init(|| {

@@ -11,6 +11,7 @@ pub(crate) mod relay;
 pub(crate) mod ssh;
 pub(crate) mod sshd;
 pub(crate) mod terminal;
+pub(crate) mod token;
 pub(crate) mod wait;
 
 /// Makes each named function two tests: against the bare engine, and through the gate.
@@ -45,3 +46,16 @@ macro_rules! on_every_side {
     };
 }
 pub(crate) use on_every_side;
+
+/// Another through the gate and the host's own sshd, for what streams there.
+macro_rules! through_sshd {
+    ($($name:ident),* $(,)?) => {
+        mod through_sshd {
+            $(#[test]
+            fn $name() {
+                super::$name($crate::support::client::Side::Sshd);
+            })*
+        }
+    };
+}
+pub(crate) use through_sshd;

@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -66,19 +67,23 @@ impl Ssh {
         // The line that operators hand out is the only one this client knows.
         fs::write(dir.join("known_hosts"), gate.run(["ssh", "host-key"]).ok() + "\n").unwrap();
         let shown = dir.display();
+        let port = gate.ssh_address().port();
         let config = format!(
-            "Host *\nIdentityFile {shown}/key\nIdentitiesOnly yes\nIdentityAgent none\n\
+            "Host gate\nHostName 127.0.0.1\nPort {port}\nUser {user}\n\
+             Host *\nIdentityFile {shown}/key\nIdentitiesOnly yes\nIdentityAgent none\n\
              UserKnownHostsFile {shown}/known_hosts\nGlobalKnownHostsFile /dev/null\n\
              StrictHostKeyChecking yes\nLogLevel ERROR\n"
         );
         fs::write(dir.join("config"), config).unwrap();
+        // Clients with an SSH of their own look into the home.
+        symlink(".", dir.join(".ssh")).unwrap();
         // The docker command line runs the `ssh` of its PATH, which looks into the home that
         // /etc/passwd names whatever HOME is.
         let bin = dir.join("bin");
         fs::create_dir(&bin).unwrap();
         let runs = format!("#!/bin/sh\nexec /usr/bin/ssh -F {shown}/config \"$@\"\n");
         script(&bin.join("ssh"), &runs);
-        let host = format!("{user}@127.0.0.1:{}", gate.ssh_address().port());
+        let host = format!("{user}@127.0.0.1:{port}");
         Self { dir, host, _dir: temp }
     }
 
@@ -102,6 +107,7 @@ impl Ssh {
         vec![
             ("DOCKER_HOST", format!("ssh://{}", self.host)),
             ("PATH", format!("{}/bin:{path}", self.dir.display())),
+            ("HOME", self.dir.display().to_string()),
         ]
     }
 

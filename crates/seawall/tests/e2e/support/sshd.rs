@@ -5,10 +5,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 
 use super::client::Docker;
-use super::engine::tail;
-use super::gate::free_address;
+use super::engine::{Engine, tail};
+use super::gate::{Gate, free_address, spawned_by_the_keeper};
 use super::process::{Done, Running, script};
 use super::wait::{SHORT, until};
 
@@ -16,6 +17,9 @@ use super::wait::{SHORT, until};
 pub(crate) const SHIM_UID: u32 = 64_123;
 /// That user's name, to sshd.
 pub(crate) const SHIM_USER: &str = "docker-ssh";
+
+/// Where sshd finds the binary.
+pub(crate) const SEAWALL: &str = "/mnt/seawall";
 
 /// An sshd; it ends when dropped.
 pub(crate) struct Sshd {
@@ -31,6 +35,33 @@ pub(crate) struct SshClient {
 }
 
 impl Sshd {
+    /// The variables that point any client through the one sshd and gate that all tests share, as
+    /// an identity that may do everything.
+    pub(crate) fn shared_env() -> Vec<(&'static str, String)> {
+        static SHARED: OnceLock<Vec<(&'static str, String)>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            // Nothing drops it, so it is put where the engine's sweeper sweeps.
+            let engine = Engine::shared();
+            let dir = tempfile::tempdir_in(engine.dir()).unwrap().keep();
+            // sshd's user passes through to the socket.
+            for passed in [engine.dir(), &dir] {
+                fs::set_permissions(passed, Permissions::from_mode(0o711)).unwrap();
+            }
+            let socket = dir.join("sshd.sock");
+            let gate = Gate::up_in(engine.dir(), &engine.socket(), &config(&socket));
+            let client = SshClient::in_folder(tempfile::tempdir_in(&dir).unwrap());
+            let key = client.public_key();
+            let add = ["identity", "add", "somebody", "--role", "admin", "--sshd", "--ssh-key"];
+            gate.run(add.into_iter().chain([key.to_str().unwrap()])).ok();
+            let lines = authorized_keys(&gate, &socket);
+            let sshd = Self::start("ExposeAuthInfo yes", &lines);
+            let env = client.env(sshd.host_as(SHIM_USER));
+            std::mem::forget((gate, client, sshd));
+            env
+        });
+        shared.clone()
+    }
+
     /// Starts one with these lines in its configuration, and what `authorized_keys` holds.
     pub(crate) fn start(config: &str, authorized_keys: &str) -> Self {
         Self::start_with_shell(config, authorized_keys, "/bin/sh")
@@ -57,17 +88,23 @@ impl Sshd {
         );
         fs::write(dir.join("sshd_config"), own).unwrap();
         let log = fs::File::create(dir.join("log")).unwrap();
-        let mut command = Command::new("unshare");
-        command.args(["--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]);
+        // When the tests are gone, so is it.
+        let mut command = Command::new("setpriv");
+        command.args([
+            "--pdeathsig",
+            "KILL",
+            "unshare",
+            "--mount",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+        ]);
         command.args(["sh", "-c", include_str!("sshd.sh"), "sshd"]);
         command.arg(&dir).arg(address.port().to_string());
         command.arg(env!("CARGO_BIN_EXE_seawall")).arg(SHIM_UID.to_string());
-        let process = command
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().unwrap())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+        let process = spawned_by_the_keeper(command);
         let sshd = Self { process, address, dir, _dir: temp };
         until(
             SHORT,
@@ -95,10 +132,29 @@ impl Drop for Sshd {
     }
 }
 
+/// What opens a gate to the host's sshd, by this socket.
+pub(crate) fn config(socket: &Path) -> String {
+    format!(
+        "[ssh]\nmax_role = \"admin\"\nsshd_user = \"{SHIM_UID}\"\nsshd_socket = \"{}\"\n",
+        socket.display()
+    )
+}
+
+/// The lines for sshd, as they are where sshd sees the binary.
+#[track_caller]
+pub(crate) fn authorized_keys(gate: &Gate, socket: &Path) -> String {
+    let lines =
+        gate.run(["ssh", "authorized-keys", "--socket", socket.to_str().unwrap()]).ok() + "\n";
+    lines.replace(env!("CARGO_BIN_EXE_seawall"), SEAWALL)
+}
+
 impl SshClient {
     /// One with a new ed25519 key.
     pub(crate) fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        Self::in_folder(tempfile::tempdir().unwrap())
+    }
+
+    fn in_folder(dir: tempfile::TempDir) -> Self {
         generate(&dir.path().join("id"), "ed25519");
         let client = Self { dir };
         client.configure("");
@@ -108,9 +164,10 @@ impl SshClient {
     /// Puts these lines into its configuration, in place of any before.
     pub(crate) fn configure(&self, lines: &str) {
         let dir = self.dir.path().display();
+        // Of what is said twice the first counts, but keys add up.
         let config = format!(
-            "StrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n\
-             IdentityFile {dir}/id\nIdentitiesOnly yes\nIdentityAgent none\nBatchMode yes\n{lines}\n"
+            "{lines}\nStrictHostKeyChecking no\nUserKnownHostsFile /dev/null\nLogLevel ERROR\n\
+             IdentityFile {dir}/id\nIdentitiesOnly yes\nIdentityAgent none\nBatchMode yes\n"
         );
         fs::write(self.path("config"), config).unwrap();
         // OpenSSH looks for its configuration where the password file says, whatever HOME is.
@@ -147,9 +204,13 @@ impl SshClient {
 
     /// The docker command line that reaches `host` (`ssh://…`) with this key.
     pub(crate) fn docker(&self, host: String) -> Docker {
+        Docker::first(self.env(host))
+    }
+
+    fn env(&self, host: String) -> Vec<(&'static str, String)> {
         let path = std::env::var("PATH").unwrap_or_default();
         let path = format!("{}:{path}", self.path("bin").display());
-        Docker::first(vec![("DOCKER_HOST", host), ("PATH", path)])
+        vec![("DOCKER_HOST", host), ("PATH", path)]
     }
 
     /// `ssh ARGS` with this key.

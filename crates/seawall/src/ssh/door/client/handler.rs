@@ -2,7 +2,7 @@
 
 use std::io;
 
-use russh::keys::Certificate;
+use russh::keys::{Algorithm, Certificate};
 use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Session, VerifiedPublicKey,
 };
@@ -20,6 +20,9 @@ const MAX_CHANNELS: usize = 512;
 /// Bytes of a certificate; with many principals it has some KiB.
 const MAX_CERTIFICATE: usize = 12 * 1024;
 
+/// `ssh-rsa`, an RSA key that signs with SHA-1.
+const SHA1: Algorithm = Algorithm::Rsa { hash: None };
+
 impl Handler for Client {
     type Error = Ended;
 
@@ -28,6 +31,10 @@ impl Handler for Client {
         user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, Ended> {
+        // russh verifies what it does not advertise too, and asks this before each signature.
+        if *offer.algorithm == SHA1 {
+            return Ok(Auth::reject());
+        }
         let Ok(public) = offer.public_key.to_bytes() else { return Ok(Auth::reject()) };
         self.authenticates(Ask::Offers { public, user: shortened(user) }).await
     }
