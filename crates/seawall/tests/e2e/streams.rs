@@ -1,5 +1,7 @@
 //! Streams that last: standard input with its half-close, terminals, attach and detach.
 
+use nix::sys::signal::{Signal, kill};
+
 use crate::support::client::Side;
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
@@ -121,7 +123,8 @@ fn attach_sees_output_and_detach_keys_leave_it_running(side: Side) {
 
 fn attach_passes_signals_and_the_exit_code(side: Side) {
     for docker in side.dockers() {
-        let script = "trap 'echo caught; exit 6' USR1; echo ready; while :; do sleep 0.05; done";
+        let script = "trap 'n=$((n + 1)); echo caught $n; [ $n = 1 ] || exit 6' USR1; \
+                      echo ready; while :; do sleep 0.05; done";
         let container = docker.container("signals", ["busybox", "sh", "-c", script]);
         docker.start(["logs", "-f", &container.name]).stdout.wait_for("ready");
         let attached = docker.start(["attach", "--no-stdin", &container.name]);
@@ -130,9 +133,14 @@ fn attach_passes_signals_and_the_exit_code(side: Side) {
         let this = format!("container={}", container.name);
         let events = docker.start(["events", "--since", "5m", "--filter", &this]);
         events.stdout.wait_for("container attach");
-        nix::sys::signal::kill(attached.pid(), nix::sys::signal::Signal::SIGUSR1).unwrap();
+        let signal = || kill(attached.pid(), Signal::SIGUSR1).unwrap();
+        signal();
+        // It also looks once more whether the container runs before it shows what that says.
+        attached.stdout.wait_for("caught 1");
+        signal();
         let done = attached.wait();
-        assert_eq!((done.status.code(), done.stdout.trim()), (Some(6), "caught"), "{done}");
+        let caught = (done.status.code(), done.stdout.trim());
+        assert_eq!(caught, (Some(6), "caught 1\ncaught 2"), "{done}");
     }
 }
 
