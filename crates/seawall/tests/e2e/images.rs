@@ -113,7 +113,9 @@ fn the_classic_builder_builds(side: Side) {
     for docker in side.dockers() {
         let (dir, image) = (context(DOCKERFILE), fresh("classic"));
         let dir = dir.path().to_str().unwrap();
-        let done = docker.run(["build", "--build-arg", "WHO=sailor", "-t", &image, dir]);
+        // Not of the cache, whose images others of these tests remove.
+        let build = ["build", "--no-cache", "--build-arg", "WHO=sailor", "-t", &image, dir];
+        let done = docker.run(build);
         assert!(done.ok().contains("Successfully built"));
         assert_eq!(docker.run(["run", "--rm", &image]).ok(), "hello sailor");
         docker.run(["rmi", &image]).ok();
@@ -123,7 +125,8 @@ fn the_classic_builder_builds(side: Side) {
 fn the_classic_builder_reads_a_context_from_standard_input(side: Side) {
     for docker in side.dockers() {
         let image = fresh("from-stdin");
-        let built = docker.run_with(["build", "-t", &image, "-"], b"FROM busybox\nLABEL a=b\n");
+        let build = ["build", "--no-cache", "-t", &image, "-"];
+        let built = docker.run_with(build, b"FROM busybox\nLABEL a=b\n");
         assert!(built.ok().contains("Successfully built"));
         docker.run(["rmi", &image]).ok();
     }
