@@ -87,3 +87,17 @@ fn what_was_recorded_with_every_flag_asks_for_what_the_flags_say() {
         assert!(rules.contains(&rule), "{rule} is not among {rules:?}");
     }
 }
+
+#[test]
+fn every_kind_of_thing_is_known_with_the_operations_that_ask_for_it() {
+    for recorded in recorded() {
+        let Ok(request) = request(&recorded) else { continue };
+        for fact in &request.facts.asks {
+            let known = fact
+                .ask
+                .kind()
+                .is_none_or(|kind| kind.operations.contains(&request.route.operation));
+            assert!(known, "{}: {:?}", recorded.what, fact.ask);
+        }
+    }
+}

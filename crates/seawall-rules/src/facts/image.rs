@@ -13,6 +13,11 @@ impl ImageName {
         Self { written: written.to_owned(), canonical: canonical(written) }
     }
 
+    /// The most general image of a pattern, `canonical` being its text; without one, an id.
+    pub(crate) fn of_pattern(written: &str, canonical: Option<String>) -> Self {
+        Self { written: written.to_owned(), canonical }
+    }
+
     /// As it stands in the request.
     pub fn as_written(&self) -> &str {
         &self.written

@@ -6,7 +6,10 @@
 //! One role must grant all of a request: two roles of an identity add up to what either grants,
 //! never to a request that neither does.
 
+mod compare;
+mod entry;
 pub mod import;
+mod question;
 mod quota;
 mod refusal;
 mod role;
@@ -14,6 +17,8 @@ mod roles;
 mod term;
 mod written;
 
+pub use compare::{Beyond, beyond};
+pub use question::{NoQuestion, PHRASES, Question, Way};
 pub use quota::{Quota, Rate};
 pub use role::{Role, Standing, Terms};
 pub use roles::{ADMIN, Roles};
@@ -143,6 +148,14 @@ impl Granted {
 ///
 /// The reason of a refusal begins with "may not", to stand after the name of who asks.
 pub fn judge(permissions: &Permissions, request: Request) -> Verdict {
+    debug_assert!(
+        request.facts.asks.iter().all(|fact| {
+            fact.ask.kind().is_none_or(|kind| kind.operations.contains(&request.route.operation))
+        }),
+        "a kind of `facts::KINDS` lacks an operation: {:?} {:?}",
+        request.route.operation,
+        request.facts.asks
+    );
     let Some(granted) = permissions.granted(request.route.operation) else {
         let refusal = refusal::not_granted(permissions, &request);
         return Verdict::Deny(Box::new((request, refusal)));

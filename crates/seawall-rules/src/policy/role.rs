@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::term::{BindTerm, PathTerm, Pattern, PortTerm, covers_device, show_path};
+use super::term::{BindTerm, PathTerm, Pattern, PortTerm, covers_device};
 use crate::facts::{Ask, Fact, Facts};
 use crate::identity::Name;
 use crate::operation::{Class, Operation};
@@ -159,36 +159,6 @@ impl Terms {
         }
     }
 
-    /// As they are written: key and TOML value, in the order of the keys.
-    pub fn written(&self) -> Vec<(&'static str, String)> {
-        fn list<T>(terms: &[T], show: impl Fn(&T) -> String) -> Option<String> {
-            let texts: Vec<_> = terms.iter().map(|term| format!("{:?}", show(term))).collect();
-            (!texts.is_empty()).then(|| format!("[{}]", texts.join(", ")))
-        }
-        let patterns = |terms: &[Pattern]| list(terms, |term| term.as_str().to_owned());
-        [
-            ("images", patterns(&self.images)),
-            ("tags", patterns(&self.tags)),
-            ("binds", list(&self.binds, BindTerm::show)),
-            ("volumes", patterns(&self.volumes)),
-            ("networks", patterns(&self.networks)),
-            ("ports", list(&self.ports, PortTerm::show)),
-            ("users", patterns(&self.users)),
-            ("capabilities", list(&self.capabilities, String::clone)),
-            ("devices", list(&self.devices, show_path)),
-            ("memory", self.memory.map(|bytes| bytes.to_string())),
-            ("cpus", self.cpus.map(|nanos| format!("{}.{:09}", nanos / NANOS, nanos % NANOS))),
-            ("pids", self.pids.map(|count| count.to_string())),
-            ("secrets", self.secrets.then(|| "true".to_owned())),
-            ("rate", self.rate.map(|count| count.to_string())),
-            ("burst", self.burst.map(|count| count.to_string())),
-            ("streams", self.streams.map(|count| count.to_string())),
-        ]
-        .into_iter()
-        .filter_map(|(key, value)| Some((key, value?)))
-        .collect()
-    }
-
     /// Adds what another role grants.
     pub(super) fn add(&mut self, other: &Self) {
         let Self {
@@ -221,8 +191,6 @@ impl Terms {
         self.volumes.extend_from_slice(volumes);
     }
 }
-
-const NANOS: u64 = 1_000_000_000;
 
 /// The engine takes the beginning of an id for the whole.
 fn could_be_an_id(name: &str) -> bool {

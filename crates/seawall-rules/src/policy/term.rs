@@ -84,6 +84,11 @@ impl Pattern {
         self.0 == "*"
     }
 
+    /// Whether it is about tags or digests too.
+    pub(super) fn names_a_version(&self) -> bool {
+        self.0.contains('@') || crate::facts::split_tag(&self.0).1.is_some()
+    }
+
     /// Whether it covers a name.
     pub(super) fn covers(&self, name: &str) -> bool {
         matches(self.0.as_bytes(), name.as_bytes())
@@ -92,8 +97,7 @@ impl Pattern {
     /// Whether it covers an image; an image without a name, only if it covers all.
     pub(super) fn covers_image(&self, image: &ImageName) -> bool {
         let Some(name) = image.canonical() else { return self.is_all() };
-        let has_version = self.0.contains('@') || crate::facts::split_tag(&self.0).1.is_some();
-        if has_version || self.is_all() {
+        if self.names_a_version() || self.is_all() {
             return self.covers(name);
         }
         let repository = name.split_once('@').map_or(name, |(repository, _)| repository);
@@ -214,6 +218,11 @@ impl BindTerm {
         access <= self.access && self.paths.covers(path)
     }
 
+    /// The most that it covers; of what is below a folder, its `*` is as good as any name.
+    pub(super) fn most(&self) -> (String, Access) {
+        (show_path(&self.paths), self.access)
+    }
+
     /// Whether a symbolic link that is put in place by way of this term would be followed by a
     /// bind that the other one grants.
     pub(super) fn undermines(&self, other: &Self) -> bool {
@@ -224,7 +233,7 @@ impl BindTerm {
     }
 
     pub(super) fn show(&self) -> String {
-        format!("{}{}:{}", self.paths.path, if self.paths.below { "/*" } else { "" }, self.access)
+        format!("{}:{}", show_path(&self.paths), self.access)
     }
 }
 
@@ -262,8 +271,13 @@ impl PortTerm {
             && port.ports.end() <= self.ports.end()
     }
 
+    /// The most that it covers.
+    pub(super) fn most(&self) -> Port {
+        Port { address: self.address, ports: self.ports.clone() }
+    }
+
     pub(super) fn show(&self) -> String {
-        Port { address: self.address, ports: self.ports.clone() }.to_string()
+        self.most().to_string()
     }
 }
 

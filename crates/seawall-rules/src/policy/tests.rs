@@ -1,5 +1,5 @@
 use super::*;
-use crate::facts::{Access, Ask, ImageName, Port};
+use crate::facts::{Access, Ask, ImageName, KINDS, Port};
 use crate::head::{Framing, Method, RequestHead, Version};
 use crate::json;
 use crate::operation::Class;
@@ -615,6 +615,196 @@ fn a_role_without_terms_covers_no_entry_of_the_catalogue() {
         for escape in crate::facts::CATALOGUE {
             let ask = Ask::Escape(escape, String::new());
             assert!(!role.terms().cover(&ask), "{} covers {}", role.name(), escape.rule);
+        }
+    }
+}
+
+#[test]
+fn nobody_but_admin_could_ever_get_at_the_host() {
+    let roles = written(
+        r#"
+        [shop]
+        extends = ["developer", "operator", "read-only"]
+        operations = ["metadata", "read", "change", "host", "admin"]
+        binds = ["/srv/shop/*:ro", "/srv/data:rw"]
+        capabilities = ["NET_ADMIN"]
+        devices = ["/dev/kvm", "/dev/dri/*"]
+        images = ["*"]
+        tags = ["*"]
+        networks = ["*"]
+        users = ["*"]
+        volumes = ["*"]
+        "#,
+    )
+    .unwrap();
+    let escapes = crate::facts::CATALOGUE.iter().map(|escape| escape.rule);
+    for asked in ["become-root", "run-privileged"].into_iter().chain(escapes) {
+        let question = Question::parse(&[asked]).unwrap();
+        let able: Vec<_> = roles.all().filter(|role| question.answer(role).is_some()).collect();
+        assert_eq!(able.len(), 1, "{asked}: {able:?}");
+        assert_eq!(able[0].name(), ADMIN);
+    }
+}
+
+#[test]
+fn a_question_is_answered_by_the_term_that_covers_it() {
+    let roles = written(
+        r#"
+        [shop]
+        operations = ["ContainerCreate"]
+        images = ["shop/*", "alpine:3.*"]
+        binds = ["/srv/shop/*:ro", "/srv/data:rw"]
+        ports = ["8000-8999"]
+        memory = "1GiB"
+        [eyes]
+        extends = "viewer"
+        images = ["*"]
+        "#,
+    )
+    .unwrap();
+    let term = |words: &[&str], role: &str| {
+        let question = Question::parse(words).unwrap_or_else(|no| panic!("{no:?}"));
+        question.answer(roles.named(role).unwrap()).map(|way| way.term.unwrap_or_default())
+    };
+    for (words, covered) in [
+        (&["bind", "/srv/shop/a/b"][..], Some(r#"binds = ["/srv/shop/*:ro"]"#)),
+        (&["bind", "/srv/shop/a:rw"], None),
+        (&["bind", "/srv/shop"], None),
+        // Inside of what may be bound.
+        (&["bind", "/srv/data/below:rw"], Some(r#"binds = ["/srv/data:rw"]"#)),
+        (&["bind", "/srv/datax"], None),
+        (&["bind", "/etc"], None),
+        (&["use-image", "alpine:3.20"], Some(r#"images = ["docker.io/library/alpine:3.*"]"#)),
+        (&["use-image", "alpine"], None),
+        (&["publish-port", "8080"], Some(r#"ports = ["*:8000-8999"]"#)),
+        (&["publish-port", "80"], None),
+        (&["memory", "1073741824"], Some("memory = 1073741824")),
+        (&["memory", "unlimited"], None),
+        (&["create"], Some("")),
+        (&["exec"], None),
+    ] {
+        assert_eq!(term(words, "shop").as_deref(), covered, "{words:?}");
+    }
+    // It has the term, but nothing to use it with.
+    assert_eq!(term(&["use-image", "alpine"], "eyes"), None);
+    for words in [&["bind"][..], &["bind", "etc"], &["exec", "a"], &["exex"], &[]] {
+        assert!(Question::parse(words).is_err(), "{words:?}");
+    }
+    for (phrase, word) in PHRASES.iter().filter(|(_, word)| !word.is_empty()) {
+        let value: &[&str] = if KINDS.iter().any(|kind| kind.word == *word) { &["1"] } else { &[] };
+        let words = [&[*phrase][..], value].concat();
+        assert!(Question::parse(&words).is_ok(), "{phrase} is {word}");
+    }
+}
+
+mod comparing {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Terms that overlap a lot.
+    fn role() -> impl Strategy<Value = String> {
+        let some = |of: &'static [&'static str]| {
+            proptest::sample::subsequence(of, 0..=of.len()).prop_map(|all| format!("{all:?}"))
+        };
+        let limit = proptest::sample::select(&["", "memory = 1", "memory = 2"][..]);
+        (
+            some(&["ContainerCreate", "ContainerUpdate", "ImageTag", "VolumeDelete"]),
+            some(&["*", "a", "a:1", "a:*", "a/*", "a/*:1", "a@sha256:*", "ab*"]),
+            some(&["*", "a*", "ab*", "*b", "ab"]),
+            some(&["/a/*:ro", "/a/b:ro", "/a/b/*:ro", "/c:rw", "/c:ro"]),
+            some(&["80", "1-100", "127.0.0.1:80", "127.0.0.1:1-1000"]),
+            limit,
+        )
+            .prop_map(|(operations, images, volumes, binds, ports, limit)| {
+                format!(
+                    "operations = {operations}\nimages = {images}\nvolumes = {volumes}\n\
+                     binds = {binds}\nports = {ports}\n{limit}\n"
+                )
+            })
+    }
+
+    /// Requests with one or two things asked for.
+    fn requests() -> Vec<(Operation, Vec<Ask>)> {
+        let asks: Vec<_> = [
+            "image a",
+            "image a:1",
+            "image a:2",
+            "image a/b:1",
+            "image a/b",
+            "image abc",
+            "image a@sha256:0",
+            "image 0",
+            "volume a",
+            "volume ab",
+            "volume aab",
+            "volume c",
+            "bind /a",
+            "bind /a/b",
+            "bind /a/b/c",
+            "bind /c:rw",
+            "bind /c",
+            "bind /a/x:rw",
+            "port 80",
+            "port 127.0.0.1:80",
+            "port 127.0.0.1:200",
+            "port 1-100",
+            "memory 1",
+            "memory 2",
+            "memory 3",
+            "memory unlimited",
+        ]
+        .iter()
+        .map(|text| Ask::from_notation(text).expect(text))
+        .collect();
+        let mut all = Vec::new();
+        for &operation in Operation::ALL {
+            all.push((operation, Vec::new()));
+            let can = |ask: &&Ask| ask.kind().unwrap().operations.contains(&operation);
+            for one in asks.iter().filter(can) {
+                for other in asks.iter().filter(can) {
+                    all.push((operation, vec![one.clone(), other.clone()]));
+                }
+            }
+        }
+        all
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Where nothing is said to be added, no request is granted that was not before.
+        #[test]
+        fn what_is_not_told_is_not_granted(a in role(), b in role(), c in role()) {
+            let Ok(roles) = written(&format!("[a]\n{a}[b]\n{b}[c]\n{c}")) else { return Ok(()) };
+            let [a, b, c] = ["a", "b", "c"].map(|name| roles.named(name).unwrap().clone());
+            let grants = |roles: &[Arc<Role>], (operation, asks): &(Operation, Vec<Ask>)| {
+                roles.iter().any(|role| {
+                    role.grants(*operation) && asks.iter().all(|ask| role.terms().cover(ask))
+                })
+            };
+            for (these, others) in [
+                (vec![a.clone()], vec![b.clone()]),
+                (vec![a.clone()], vec![b.clone(), c.clone()]),
+                (vec![a.clone(), b], vec![c]),
+                (vec![a.clone()], vec![a]),
+            ] {
+                let told = beyond(&these, &others);
+                for request in requests() {
+                    let new = grants(&these, &request) && !grants(&others, &request);
+                    prop_assert!(!new || !told.is_empty(), "{request:?}");
+                    prop_assert!(
+                        !new || told.operations.contains(&request.0) || !told.terms.is_empty(),
+                        "{request:?}"
+                    );
+                }
+            }
+        }
+
+        #[test]
+        fn a_role_is_nothing_beyond_itself(a in role()) {
+            let Ok(roles) = written(&format!("[a]\n{a}")) else { return Ok(()) };
+            let a = [roles.named("a").unwrap().clone()];
+            prop_assert_eq!(beyond(&a, &a), Beyond::default());
         }
     }
 }

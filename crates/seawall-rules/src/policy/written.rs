@@ -393,7 +393,7 @@ impl Writing<'_> {
             DeValue::Integer(number) => number.as_str().to_owned(),
             _ => String::new(),
         };
-        let nanos = billionths(&text).filter(|&nanos| nanos > 0);
+        let nanos = crate::facts::billionths(&text).filter(|&nanos| nanos > 0);
         if nanos.is_none() {
             self.complain(
                 value.span(),
@@ -429,14 +429,4 @@ fn size(text: &str) -> Option<u64> {
         _ => return None,
     };
     digits.parse::<u64>().ok()?.checked_mul(1 << shift)
-}
-
-/// `1.5` as 1 500 000 000, exactly.
-fn billionths(text: &str) -> Option<u64> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    if fraction.len() > 9 || !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let nanos = format!("{fraction:0<9}").parse::<u64>().ok()?;
-    whole.parse::<u64>().ok()?.checked_mul(1_000_000_000)?.checked_add(nanos)
 }

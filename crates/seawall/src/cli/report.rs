@@ -103,6 +103,15 @@ pub fn print(data: impl AsRef<[u8]>) -> Result<(), Error> {
     }
 }
 
+/// Writes a value to standard output as JSON for people and programs.
+///
+/// # Errors
+/// [`Kind::Failed`] when it cannot be written.
+pub fn print_json(value: &impl Serialize) -> Result<(), Error> {
+    let text = serde_json::to_string_pretty(value).doing(|| "write JSON".to_owned())?;
+    print(text + "\n")
+}
+
 /// Adds what was being done to an I/O error, where it is known.
 pub trait Doing<T> {
     /// `error: cannot read /etc/x: permission denied`.

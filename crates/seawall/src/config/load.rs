@@ -43,6 +43,31 @@ pub fn load_for_command(context: &Context) -> Result<Config, Error> {
     load(context, &overrides)
 }
 
+/// Reads what the configuration of `context` would be with this file: a configuration, or a file of
+/// roles alone, which stands for the one of its name in `roles.d`. Beside a configuration its own
+/// `roles.d` counts, where there is one.
+///
+/// # Errors
+/// [`crate::cli::report::Kind::Usage`] with what is wrong with it. Others may be able to write it:
+/// it is not in force.
+pub fn load_candidate(context: &Context, file: &Path) -> Result<Config, Error> {
+    let text = std::fs::read_to_string(file).map_err(|error| unreadable(file, &error))?;
+    let mut overrides = Overrides::default();
+    overrides.suffice();
+    let current = &context.config_file;
+    let mut role_files = roles::files(current)?;
+    if file.file_name() != current.file_name() && roles::are_alone(&text) {
+        let main = read(current)?.unwrap_or_default();
+        roles::replace(&mut role_files, file, text);
+        return interpret_with(&main, &role_files, context, &overrides);
+    }
+    if file.with_file_name("roles.d").is_dir() {
+        role_files = roles::files(file)?;
+    }
+    let context = Context { config_file: file.to_owned(), ..context.clone() };
+    interpret_with(&text, &role_files, &context, &overrides)
+}
+
 impl Source {
     /// Reads it (again).
     ///

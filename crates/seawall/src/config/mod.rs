@@ -16,7 +16,7 @@ pub(crate) mod units;
 pub use firewall::{EnginePorts, Firewall};
 pub(crate) use keys::{KEYS, SECTIONS};
 pub(crate) use listen::{SSH_PORT, TLS_PORT, parse_listen};
-pub use load::{interpret, load, load_for_command};
+pub use load::{interpret, load, load_candidate, load_for_command};
 pub use overrides::Overrides;
 pub use template::{commented, toml_list, with_hostnames};
 

@@ -19,6 +19,7 @@ mod looking;
 mod networks;
 mod objects;
 mod podman;
+mod policy;
 mod redaction;
 mod refusals;
 mod registry;

@@ -1,6 +1,5 @@
 //! `seawall identity invitations`.
 
-use super::list::print_json;
 use super::unexpected;
 use crate::admin::client::state_call;
 use crate::cli::Context;
@@ -28,7 +27,7 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
         return report::print(text);
     }
     match state_call(context, StateCall::Invitations)? {
-        Reply::Invitations(invitations) if args.json => print_json(&invitations),
+        Reply::Invitations(invitations) if args.json => report::print_json(&invitations),
         Reply::Invitations(invitations) => report::print(listed(&invitations)),
         _ => Err(unexpected()),
     }

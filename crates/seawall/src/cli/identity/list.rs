@@ -39,7 +39,7 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
         return Err(unexpected());
     };
     if args.json {
-        return print_json(&identities);
+        return report::print_json(&identities);
     }
     report::print(listed(&identities))
 }
@@ -50,15 +50,9 @@ pub(super) fn show(context: &Context, args: ShowArgs) -> Result<(), Error> {
         return Err(unexpected());
     };
     if args.json {
-        return print_json(&identity);
+        return report::print_json(&identity);
     }
     report::print(shown(&identity, SystemTime::now()))
-}
-
-pub(in crate::cli) fn print_json(value: &impl serde::Serialize) -> Result<(), Error> {
-    use crate::cli::report::Doing as _;
-    let text = serde_json::to_string_pretty(value).doing(|| "write JSON".to_owned())?;
-    report::print(text + "\n")
 }
 
 fn listed(identities: &[Identity]) -> String {

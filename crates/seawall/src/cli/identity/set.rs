@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use ipnet::IpNet;
 use seawall_rules::identity::Name;
 
-use super::list::{print_json, shown};
+use super::list::shown;
 use super::{fields, ssh_keys, unexpected};
 use crate::admin::client::state_call;
 use crate::cli::Context;
@@ -90,7 +90,7 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
         force: Force::from(args.force),
     };
     match state_call(context, call)? {
-        Reply::Identity(identity) if args.json => print_json(&identity),
+        Reply::Identity(identity) if args.json => report::print_json(&identity),
         Reply::Identity(identity) => report::print(shown(&identity, SystemTime::now())),
         _ => Err(unexpected()),
     }

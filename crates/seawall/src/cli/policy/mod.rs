@@ -1,11 +1,14 @@
 //! `seawall policy`: the roles, and why a request was decided as it was.
 
+mod diff;
 mod explain;
+mod holders;
 #[cfg(test)]
 mod language;
 mod list;
 #[cfg(test)]
 mod operations;
+mod who_can;
 
 use clap::Subcommand;
 
@@ -13,10 +16,12 @@ use super::Context;
 use super::report::{self, Error};
 use crate::config;
 
-/// Say what each role may do, and why a request was allowed or refused
+/// Say who may do what, why a request was decided so, and what a change would change
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  seawall policy list operator\n  \
-    seawall policy explain 7f3a91c2b04e-3")]
+    seawall policy explain 7f3a91c2b04e-3\n  \
+    seawall policy who-can become-root\n  \
+    seawall policy diff ./seawall.toml")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -25,8 +30,10 @@ pub(super) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(CheckArgs),
+    Diff(diff::Args),
     Explain(explain::Args),
     List(list::Args),
+    WhoCan(who_can::Args),
 }
 
 /// Validate the configuration, roles included, and change nothing
@@ -37,8 +44,10 @@ struct CheckArgs {}
 pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
     match args.command {
         Command::Check(CheckArgs {}) => check(context),
+        Command::Diff(args) => diff::run(context, args),
         Command::Explain(args) => explain::run(context, args),
         Command::List(args) => list::run(context, args),
+        Command::WhoCan(args) => who_can::run(context, args),
     }
 }
 

@@ -48,6 +48,20 @@ pub(super) fn files(config_file: &Path) -> Result<Vec<File>, Error> {
         .collect()
 }
 
+/// Whether a text holds roles and nothing else.
+pub(super) fn are_alone(text: &str) -> bool {
+    let (document, _) = DeTable::parse_recoverable(text);
+    let table = document.get_ref();
+    !table.is_empty() && table.keys().all(|key| key.get_ref() == "roles")
+}
+
+/// Puts a file in the place of the one of its name, or beside the others.
+pub(super) fn replace(files: &mut Vec<File>, path: &Path, text: String) {
+    files.retain(|file| file.path.file_name() != path.file_name());
+    files.push(File { path: path.to_owned(), text });
+    files.sort_by(|a, b| a.path.file_name().cmp(&b.path.file_name()));
+}
+
 /// What no role may bind, beside the host's own folders: whoever could write there would change
 /// who may do what, or the record of it.
 pub(super) fn protected(

@@ -1,0 +1,147 @@
+//! Roles of the configuration as the docker command line meets them, and what `seawall policy`
+//! says of them before they are in force.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::client::{Side, fresh};
+use crate::support::engine::Engine;
+use crate::support::gate::Gate;
+
+const SHOP: &str = r#"
+[roles.shop]
+extends = ["operator"]
+operations = ["ContainerCreate", "ContainerDelete", "ContainerInspect"]
+images = ["busybox"]
+binds = ["/srv/shop/*:ro"]
+"#;
+
+#[test]
+fn a_role_of_the_configuration_is_met_by_the_docker_command_line() {
+    let gate = Gate::up_with(&Engine::shared().socket(), SHOP);
+    let shop = gate.docker_as("sue", "shop");
+    let name = fresh("shop");
+    let id = shop.run(["create", "--name", &name, "busybox", "true"]).ok();
+    shop.run(["start", &name]).ok();
+    assert_eq!(shop.run(["wait", &name]).ok(), "0");
+    shop.run(["rm", &name]).ok();
+    assert_eq!(id.len(), 64);
+    for (args, rule) in [
+        (&["create", "-v", "/srv/shop/a:/a", "busybox"][..], "escape.bind"),
+        (&["create", "-v", "/:/host:ro", "busybox"], "escape.bind"),
+        (&["create", "--privileged", "busybox"], "escape.privileged"),
+        (&["create", "alpine"], "role.images"),
+        (&["create", "-p", "80:80", "busybox"], "role.ports"),
+        (&["network", "create", "n"], "role.operations"),
+    ] {
+        let (_, said) = shop.run(args).fails();
+        assert!(said.contains(&format!("[rule {rule}, ")), "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn a_reload_puts_changed_roles_in_force_and_a_bad_one_changes_nothing() {
+    let gate = Gate::up_with(&Engine::shared().socket(), SHOP);
+    let shop = gate.docker_as("sue", "shop");
+    let generation = || {
+        let status: Value = serde_json::from_str(&gate.run(["status", "--json"]).ok()).unwrap();
+        status["generation"].as_u64().unwrap()
+    };
+    let tag = fresh("shop/tagged");
+    let tagging = ["tag", "busybox", &tag];
+    assert!(shop.run(tagging).fails().1.contains("[rule role.operations, "));
+    let before = generation();
+    let text = fs::read_to_string(gate.config()).unwrap();
+    let bad = text.replace("/srv/shop/*:ro", "/etc:ro");
+    fs::write(gate.config(), bad).unwrap();
+    let (code, said) = gate.run(["reload"]).fails();
+    assert!(said.contains("would give the host away"), "{code:?}: {said}");
+    assert_eq!(generation(), before);
+    let more = text.replace("\"ContainerDelete\"", "\"ContainerDelete\", \"ImageTag\"");
+    fs::write(gate.config(), more + "tags = [\"shop/*\"]\n").unwrap();
+    gate.run(["reload"]).ok();
+    assert!(generation() > before);
+    shop.run(tagging).ok();
+    let records = gate.records();
+    let tagged = records.iter().rfind(|record| record["operation"] == "ImageTag").unwrap();
+    assert_eq!(tagged["rule"], "shop.operations");
+    assert_eq!(tagged["generation"], generation());
+    let metric = format!("seawall_policy_generation {}\n", generation());
+    assert!(gate.metrics().contains(&metric), "{}", gate.metrics());
+    fs::write(gate.config(), text).unwrap();
+    gate.run(["reload"]).ok();
+    assert!(shop.run(tagging).fails().1.contains("[rule role.operations, "));
+    Side::Engine.docker().run(["rmi", &tag]).ok();
+}
+
+#[test]
+fn who_can_become_root_names_only_admins() {
+    let gate = Gate::up_with(&Engine::shared().socket(), SHOP);
+    for (name, role) in [
+        ("ada", "admin"),
+        ("dora", "developer"),
+        ("otto", "operator"),
+        ("rita", "read-only"),
+        ("sue", "shop"),
+        ("vera", "viewer"),
+    ] {
+        gate.credentials(name, role);
+    }
+    let able = |args: &[&str]| -> Vec<String> {
+        let command = [&["policy", "who-can", "--json"][..], args].concat();
+        let answer: Value = serde_json::from_str(&gate.run(command).ok()).unwrap();
+        let identities = answer["identities"].as_array().unwrap();
+        identities.iter().map(|able| able["identity"].as_str().unwrap().to_owned()).collect()
+    };
+    // `up` made an admin of its own.
+    let admins = able(&["become-root"]);
+    let identities: Value =
+        serde_json::from_str(&gate.run(["identity", "list", "--json"]).ok()).unwrap();
+    let expected: Vec<_> = identities
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|identity| identity["roles"] == serde_json::json!(["admin"]))
+        .map(|identity| identity["name"].as_str().unwrap())
+        .collect();
+    assert!(expected.len() == 2 && expected.contains(&"ada"), "{expected:?}");
+    assert_eq!(admins, expected);
+    assert_eq!(able(&["bind", "/etc"]), admins);
+    assert!(able(&["bind", "/srv/shop/a"]).contains(&"sue".to_owned()));
+    assert!(!able(&["bind", "/srv/shop/a:rw"]).contains(&"sue".to_owned()));
+    assert!(able(&["use-image", "busybox"]).contains(&"dora".to_owned()));
+    gate.run(["revoke", "ada", "--force"]).ok();
+    assert!(!able(&["become-root"]).contains(&"ada".to_owned()));
+    let (code, said) = gate.run(["policy", "who-can", "exex"]).fails();
+    assert_eq!(code, Some(2));
+    assert!(said.contains("hint: did you mean `exec`?"), "{said}");
+}
+
+#[test]
+fn a_candidate_is_compared_role_by_role_and_identity_by_identity() {
+    let gate = Gate::up_with(&Engine::shared().socket(), SHOP);
+    gate.credentials("sue", "shop");
+    let diff = |file: &str| gate.run(["policy", "diff", file, "--json"]);
+    let same = gate.home().join("same.toml");
+    fs::copy(gate.config(), &same).unwrap();
+    assert_eq!(diff(same.to_str().unwrap()).ok().matches("[]").count(), 2);
+    // A file of roles alone comes beside the configuration.
+    let roles = gate.home().join("ci.toml");
+    fs::write(&roles, "[roles.ci]\nextends = \"viewer\"\n").unwrap();
+    let done = diff(roles.to_str().unwrap());
+    assert_eq!(done.status.code(), Some(3), "{done}");
+    let told: Value = serde_json::from_str(&done.stdout).unwrap();
+    assert_eq!(
+        (&told["roles"][0]["name"], &told["roles"][0]["role"]),
+        (&"ci".into(), &"new".into())
+    );
+    assert_eq!(told["identities"], serde_json::json!([]));
+    let text = fs::read_to_string(gate.config()).unwrap();
+    fs::write(&same, text.replace("[\"busybox\"]", "[\"*\"]").replace(":ro", ":ro\", \"/srv/x:rw"))
+        .unwrap();
+    let done = gate.run(["policy", "diff", same.to_str().unwrap()]);
+    assert_eq!(done.status.code(), Some(3), "{done}");
+    let change = "  + binds = [\"/srv/x:rw\"]\n  + images = [\"*\"]\n";
+    assert_eq!(done.stdout, format!("role shop\n{change}identity sue\n{change}"));
+}
