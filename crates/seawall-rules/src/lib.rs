@@ -26,5 +26,7 @@ pub mod verdict;
 // 7 forward: what of the engine's reply the identity gets to see
 pub mod reply;
 
-// Beside the way of a request: is the engine exposed past the gate
+// Beside the way of a request: what the docker command line would ask for, and is the engine exposed
+// past the gate
+pub mod command_line;
 pub mod exposure;

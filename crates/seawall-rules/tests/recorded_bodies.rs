@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use seawall_rules::command_line;
 use seawall_rules::head::{self, HeadLimits};
 use seawall_rules::operation::{self, Request};
 use seawall_rules::target::{self, ApiVersion};
@@ -100,4 +101,33 @@ fn every_kind_of_thing_is_known_with_the_operations_that_ask_for_it() {
             assert!(known, "{}: {:?}", recorded.what, fact.ask);
         }
     }
+}
+
+/// What the docker command line was seen to send is what its words are read as: they ask for the
+/// same.
+#[test]
+fn described_words_ask_for_what_the_command_line_sent() {
+    let mut compared = 0;
+    for recorded in recorded() {
+        let Some(line) = recorded.what.split_once(": # docker ").map(|(_, line)| line) else {
+            continue;
+        };
+        // It was typed with quotes that the record does not have.
+        let line = line.replace("c 1:3 mr", "'c 1:3 mr'");
+        let words = command_line::split(&line).expect("no quotes");
+        let Ok(described) = command_line::read(&words) else { continue };
+        let sent = request(&recorded).expect("it is known");
+        let described = described
+            .iter()
+            .map(|described| described.read(ApiVersion::new(1, 40)).expect("it is known"))
+            .find(|described| described.route.operation == sent.route.operation);
+        let Some(described) = described else { continue };
+        let asks = |request: &Request| {
+            let asks = request.facts.asks.iter().map(|fact| fact.ask.notation());
+            asks.collect::<std::collections::BTreeSet<_>>()
+        };
+        assert_eq!(asks(&described), asks(&sent), "{}", recorded.what);
+        compared += 1;
+    }
+    assert!(compared >= 15, "only {compared}");
 }

@@ -9,6 +9,7 @@
 mod compare;
 mod entry;
 pub mod import;
+mod missing;
 mod question;
 mod quota;
 mod refusal;
@@ -18,6 +19,7 @@ mod term;
 mod written;
 
 pub use compare::{Beyond, beyond};
+pub use missing::{Missing, Smallest};
 pub use question::{NoQuestion, PHRASES, Question, Way};
 pub use quota::{Quota, Rate};
 pub use role::{Role, Standing, Terms};

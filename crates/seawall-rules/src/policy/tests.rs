@@ -808,3 +808,95 @@ mod comparing {
         }
     }
 }
+
+#[test]
+fn what_a_request_lacks_is_told_as_the_lines_that_would_grant_it() {
+    let roles = written(
+        "[shop]\noperations = [\"ContainerCreate\"]\nimages = [\"busybox\"]\nports = [\"80\"]\n",
+    )
+    .unwrap();
+    let permissions = Permissions::compile(&roles, ["viewer", "shop"]);
+    let words = [
+        "create",
+        "-v",
+        "/srv/x:/x:ro",
+        "-v",
+        "/etc:/e",
+        "-p",
+        "81:81",
+        "-p",
+        "127.0.0.1:81:82",
+        "-p",
+        "80:80",
+        "--privileged",
+        "--network",
+        "abc",
+        "-m",
+        "1g",
+        "busybox",
+    ];
+    let described = crate::command_line::read(&words).unwrap();
+    let request = described[0].read(ApiVersion::new(1, 40)).unwrap();
+    let missing = permissions.missing(&request);
+    assert_eq!(missing.nearest.unwrap().name(), "shop");
+    assert_eq!(missing.operation, None);
+    let mut smallest = Smallest::default();
+    missing.asks.iter().for_each(|ask| smallest.ask(ask));
+    let keys: Vec<_> = smallest
+        .keys()
+        .into_iter()
+        .map(|(key, values)| (key, values.into_iter().map(|(value, _)| value).collect::<Vec<_>>()))
+        .collect();
+    assert_eq!(
+        keys,
+        [("binds", vec![r#""/srv/x:ro""#.to_owned()]), ("ports", vec![r#""*:81""#.to_owned()]),]
+    );
+    let impossible: Vec<_> = smallest.impossible().map(|(what, ..)| what).collect();
+    assert_eq!(impossible, ["bind /etc:rw", "escape.privileged", "network abc"]);
+    let start = crate::command_line::read(&["start", "web"]).unwrap();
+    let missing = permissions.missing(&start[0].read(ApiVersion::new(1, 40)).unwrap());
+    assert_eq!(missing.operation, Some(Operation::ContainerStart));
+}
+
+#[test]
+fn the_smallest_role_covers_what_it_was_made_of() {
+    let asks: Vec<_> = [
+        "image alpine",
+        "image alpine:3.20",
+        "image a/b@sha256:00",
+        "bind /srv/a:rw",
+        "bind /srv/a",
+        "port 80",
+        "port 127.0.0.1:80",
+        "user 0:0",
+        "memory 5",
+        "memory 7",
+        "cpus 1.5",
+        "pids unlimited",
+        "pids 5",
+        "capability NET_ADMIN",
+        "device /dev/kvm",
+        "volume v",
+        "network shop",
+        "tag shop/web:1",
+    ]
+    .iter()
+    .map(|text| Ask::from_notation(text).expect(text))
+    .collect();
+    let mut smallest = Smallest::default();
+    smallest.operation(Operation::ContainerCreate);
+    asks.iter().for_each(|ask| smallest.ask(ask));
+    assert_eq!(smallest.impossible().count(), 0);
+    let lines: Vec<_> = smallest.lines().collect();
+    let text = format!("[learned]\n{}", lines.join("\n"));
+    let roles = written(&text).unwrap_or_else(|problems| panic!("{text}: {problems:?}"));
+    let learned = roles.named("learned").unwrap();
+    for ask in &asks {
+        assert!(learned.terms().cover(ask), "{ask:?} in {text}");
+    }
+    // Nothing that another term covers, and no limit that was not always kept.
+    assert_eq!(text.matches("/srv/a").count(), 1, "{text}");
+    assert_eq!(text.matches(":80\"").count(), 1, "{text}");
+    assert!(!text.contains("pids"), "{text}");
+    assert!(!learned.terms().cover(&Ask::Image(ImageName::new("alpine:3.21"))));
+}

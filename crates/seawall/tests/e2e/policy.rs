@@ -145,3 +145,60 @@ fn a_candidate_is_compared_role_by_role_and_identity_by_identity() {
     let change = "  + binds = [\"/srv/x:rw\"]\n  + images = [\"*\"]\n";
     assert_eq!(done.stdout, format!("role shop\n{change}identity sue\n{change}"));
 }
+
+#[test]
+fn what_is_explained_beforehand_is_what_then_happens() {
+    let gate = Gate::up_with(&Engine::shared().socket(), SHOP);
+    let shop = gate.docker_as("sue", "shop");
+    for words in [
+        &["create", "busybox", "true"][..],
+        &["create", "-v", "/srv/shop/a:/a:ro", "busybox"],
+        &["create", "-v", "/srv/shop/a:/a", "busybox"],
+        &["create", "--privileged", "busybox"],
+        &["create", "-p", "80:80", "busybox"],
+        &["create", "-u", "0", "busybox"],
+        &["network", "create", "n"],
+        &["ps", "-a"],
+    ] {
+        let explain = [&["policy", "explain", "--as", "sue", "--json", "--"][..], words].concat();
+        // The options of `Gate::run` must not come after the `--`.
+        let mut command = gate.command(["policy"]);
+        command.args(&explain[1..]);
+        let answer: Value =
+            serde_json::from_str(&crate::support::process::Running::start(command).wait().ok())
+                .unwrap();
+        let first = &answer["requests"][0];
+        let done = shop.run(words);
+        assert_eq!(first["allowed"], done.status.success(), "{words:?}: {first} {done}");
+        if !done.status.success() {
+            let rule = format!("[rule {}, ", first["rule"].as_str().unwrap());
+            assert!(done.stderr.contains(&rule), "{words:?}: {done}");
+        } else if words[0] == "create" {
+            shop.run(["rm", &done.ok()]).ok();
+        }
+    }
+}
+
+#[test]
+fn expectations_are_tried_on_the_roles_and_on_a_candidate() {
+    let gate = Gate::up_with(&Engine::shared().socket(), SHOP);
+    gate.credentials("sue", "shop");
+    let file = gate.home().join("expectations.toml");
+    let file = file.to_str().unwrap();
+    let table = "[[expect]]\nidentity = \"sue\"\ndocker = \"create -v /srv/shop/a:/a:ro busybox\"\n\
+                 allow = true\n[[expect]]\nrole = \"shop\"\n\
+                 request = \"POST /containers/create\"\n\
+                 body = { Image = \"busybox\", HostConfig = { Privileged = true } }\n\
+                 allow = false\nrule = \"escape.privileged\"\n";
+    fs::write(file, table).unwrap();
+    assert_eq!(gate.run(["policy", "test", file]).ok().matches("ok ").count(), 2);
+    let candidate = gate.home().join("candidate.toml");
+    let text = fs::read_to_string(gate.config()).unwrap();
+    fs::write(&candidate, text.replace("/srv/shop/*:ro", "/srv/other/*:ro")).unwrap();
+    let tried =
+        gate.run(["policy", "test", file, "--candidate", candidate.to_str().unwrap(), "--json"]);
+    assert_eq!(tried.status.code(), Some(3), "{tried}");
+    let told: Value = serde_json::from_str(&tried.stdout).unwrap();
+    assert_eq!(told["results"][0]["as_expected"], false);
+    assert_eq!(told["results"][1]["as_expected"], true);
+}

@@ -1,26 +1,51 @@
 //! `seawall policy explain`.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use seawall_rules::command_line::{self, Described};
 use seawall_rules::facts::term_of;
 use seawall_rules::identity::Name;
 use seawall_rules::operation::Operation;
 use seawall_rules::policy::{ADMIN, Roles};
 use serde::Serialize;
 
+use super::asked::{Asker, not_understood};
 use crate::audit::read::{self, Body, DecisionRecord, Found, OutcomeRecord};
 use crate::cli::Context;
+use crate::cli::input::read_text;
 use crate::cli::report::{self, Doing, Error};
 use crate::config;
 
-/// Say why a request was allowed or refused, and how to allow it
+/// Say why a request was or would be allowed or refused, and how to allow it
 ///
-/// Every refusal names the request's id, and so does the audit trail.
+/// Every refusal names the request's id, and so does the audit trail. Without an id the request is
+/// described: by the words of a docker command after `--`, of which the usual commands and flags
+/// are known, or by its first line. Nothing is sent, and whose the things are that it names is not
+/// looked at.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  seawall policy explain 7f3a91c2b04e-3")]
+#[command(after_help = "Examples:\n  seawall policy explain 7f3a91c2b04e-3\n  \
+    seawall policy explain --as alice -- run -v /:/host alpine\n  \
+    seawall policy explain --role developer --request 'POST /containers/create' --body web.json")]
 pub(super) struct Args {
     /// The request's id, or its beginning where that is unique
-    id: String,
+    #[arg(required_unless_present_any = ["identity", "roles"])]
+    id: Option<String>,
+    /// The identity that would ask
+    #[arg(long = "as", value_name = "NAME", conflicts_with = "id")]
+    identity: Option<Name>,
+    /// A role to ask with in the place of an identity's; can be given several times
+    #[arg(long = "role", value_name = "ROLE", conflicts_with_all = ["id", "identity"])]
+    roles: Vec<String>,
+    /// The request as its method and target
+    #[arg(long, value_name = "METHOD /PATH", conflicts_with = "words")]
+    request: Option<String>,
+    /// Its JSON body, `-` for standard input
+    #[arg(long, value_name = "FILE", requires = "request")]
+    body: Option<PathBuf>,
+    /// A docker command
+    #[arg(last = true, value_name = "DOCKER COMMAND")]
+    words: Vec<String>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -28,11 +53,36 @@ pub(super) struct Args {
 
 pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
     let config = config::load_for_command(context)?;
+    let Some(id) = &args.id else {
+        let described = described(&args, config.limits.body_bytes as u64)?;
+        let asker = Asker::of(context, &config.roles, args.identity.as_ref(), &args.roles)?;
+        let answer = asker.asks(&described, config.min_api);
+        return match args.json {
+            true => report::print_json(&answer),
+            false => report::print(answer.to_text()),
+        };
+    };
     let dir = config.audit.dir;
-    let found = read::find(&dir, &args.id)
-        .doing(|| format!("read the audit trail in {}", dir.display()))?;
-    let explanation = Explanation::of(found, &args.id, &config.roles)?;
+    let found =
+        read::find(&dir, id).doing(|| format!("read the audit trail in {}", dir.display()))?;
+    let explanation = Explanation::of(found, id, &config.roles)?;
     report::print(if args.json { explanation.json() } else { explanation.to_text() })
+}
+
+/// The request that is asked about, or the several of a command.
+fn described(args: &Args, most: u64) -> Result<Vec<Described>, Error> {
+    if let Some(line) = &args.request {
+        let body = args
+            .body
+            .as_deref()
+            .map(|file| read_text(file, most).doing(|| format!("read {}", file.display())));
+        return Ok(vec![Described::by_line(line, body.transpose()?).map_err(not_understood)?]);
+    }
+    if args.words.is_empty() {
+        return Err(Error::usage("nothing is asked about")
+            .hint("write a docker command after `--`, or give `--request 'METHOD /path'`"));
+    }
+    command_line::read(&args.words).map_err(not_understood)
 }
 
 /// A recorded request, and what the roles of today say to it.

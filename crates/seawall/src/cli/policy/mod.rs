@@ -1,5 +1,6 @@
 //! `seawall policy`: the roles, and why a request was decided as it was.
 
+mod asked;
 mod diff;
 mod explain;
 mod holders;
@@ -8,6 +9,7 @@ mod language;
 mod list;
 #[cfg(test)]
 mod operations;
+mod test;
 mod who_can;
 
 use clap::Subcommand;
@@ -16,12 +18,14 @@ use super::Context;
 use super::report::{self, Error};
 use crate::config;
 
-/// Say who may do what, why a request was decided so, and what a change would change
+/// Say who may do what, why a request was decided so, and what a change does
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  seawall policy list operator\n  \
     seawall policy explain 7f3a91c2b04e-3\n  \
+    seawall policy explain --as alice -- run -v /:/host alpine\n  \
     seawall policy who-can become-root\n  \
-    seawall policy diff ./seawall.toml")]
+    seawall policy diff ./seawall.toml\n  \
+    seawall policy test ./expectations.toml")]
 pub(super) struct Args {
     #[command(subcommand)]
     command: Command,
@@ -33,6 +37,7 @@ enum Command {
     Diff(diff::Args),
     Explain(explain::Args),
     List(list::Args),
+    Test(test::Args),
     WhoCan(who_can::Args),
 }
 
@@ -47,6 +52,7 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
         Command::Diff(args) => diff::run(context, args),
         Command::Explain(args) => explain::run(context, args),
         Command::List(args) => list::run(context, args),
+        Command::Test(args) => test::run(context, args),
         Command::WhoCan(args) => who_can::run(context, args),
     }
 }
