@@ -11,8 +11,10 @@ pub struct Kind {
     pub word: &'static str,
     /// What follows, as it is shown to people.
     pub value: &'static str,
-    /// The operations that can ask for it.
+    /// The operations that can ask for it; those that only look at one are not among them.
     pub operations: &'static [Operation],
+    /// The operations that only look at one: it is what a role with `secrets` sees whole.
+    pub looks: &'static [Operation],
 }
 
 use Operation::*;
@@ -31,18 +33,23 @@ pub const KINDS: &[Kind] = &[
             ImageDelete,
             ImageGet,
             ImageGetAll,
-            ImageHistory,
-            ImageInspect,
             ImageSearch,
             ImageTag,
         ],
+        looks: &[ImageHistory, ImageInspect],
     },
-    Kind { word: "tag", value: "NAME", operations: &[ImageCommit, ImagePush, ImageTag] },
-    Kind { word: "bind", value: "/PATH[:ro|:rw]", operations: &[ContainerCreate] },
+    Kind {
+        word: "tag",
+        value: "NAME",
+        operations: &[ImageCommit, ImagePush, ImageTag],
+        looks: &[],
+    },
+    Kind { word: "bind", value: "/PATH[:ro|:rw]", operations: &[ContainerCreate], looks: &[] },
     Kind {
         word: "volume",
         value: "NAME",
-        operations: &[ContainerCreate, VolumeCreate, VolumeDelete, VolumeInspect, VolumeUpdate],
+        operations: &[ContainerCreate, VolumeCreate, VolumeDelete, VolumeUpdate],
+        looks: &[VolumeInspect],
     },
     Kind {
         word: "network",
@@ -53,24 +60,46 @@ pub const KINDS: &[Kind] = &[
             NetworkCreate,
             NetworkDelete,
             NetworkDisconnect,
-            NetworkInspect,
         ],
+        looks: &[NetworkInspect],
     },
-    Kind { word: "port", value: "[ADDRESS:]PORT[-PORT]", operations: &[ContainerCreate] },
+    Kind {
+        word: "port",
+        value: "[ADDRESS:]PORT[-PORT]",
+        operations: &[ContainerCreate],
+        looks: &[],
+    },
     Kind {
         word: "user",
         value: "USER",
         operations: &[ContainerCreate, ContainerExec, ImageCommit],
+        looks: &[],
     },
-    Kind { word: "capability", value: "NAME", operations: &[ContainerCreate] },
-    Kind { word: "device", value: "/dev/NAME", operations: &[ContainerCreate, ContainerUpdate] },
+    Kind { word: "capability", value: "NAME", operations: &[ContainerCreate], looks: &[] },
+    Kind {
+        word: "device",
+        value: "/dev/NAME",
+        operations: &[ContainerCreate, ContainerUpdate],
+        looks: &[],
+    },
     Kind {
         word: "memory",
         value: "BYTES|unlimited",
         operations: &[ContainerCreate, ContainerUpdate],
+        looks: &[],
     },
-    Kind { word: "cpus", value: "N|unlimited", operations: &[ContainerCreate, ContainerUpdate] },
-    Kind { word: "pids", value: "N|unlimited", operations: &[ContainerCreate, ContainerUpdate] },
+    Kind {
+        word: "cpus",
+        value: "N|unlimited",
+        operations: &[ContainerCreate, ContainerUpdate],
+        looks: &[],
+    },
+    Kind {
+        word: "pids",
+        value: "N|unlimited",
+        operations: &[ContainerCreate, ContainerUpdate],
+        looks: &[],
+    },
 ];
 
 const UNLIMITED: &str = "unlimited";

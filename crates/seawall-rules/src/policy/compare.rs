@@ -92,7 +92,12 @@ fn more(role: &Role, others: &[&Arc<Role>], operation: Operation) -> Vec<String>
     if role.standing() == Standing::Unrestricted {
         return vec![format!("everything, as {ADMIN}")];
     }
-    let asked_by = |ask: &Ask| ask.kind().is_some_and(|kind| kind.operations.contains(&operation));
+    let asked_by = |ask: &Ask| {
+        ask.kind().is_some_and(|kind| {
+            kind.operations.contains(&operation)
+                || role.sees_secrets() && kind.looks.contains(&operation)
+        })
+    };
     let entries: Vec<_> =
         role.terms.entries().into_iter().filter(|entry| entry.most.iter().any(asked_by)).collect();
     let covered = |other: &Role, most: &[Ask]| most.iter().all(|ask| other.terms.cover(ask));
