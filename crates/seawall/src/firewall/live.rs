@@ -49,9 +49,9 @@ impl Live {
         Self { rules: Ok(rules), nft: false }
     }
 
-    /// The rules, unless they could not be read.
-    pub(crate) fn rules(&self) -> Option<&Ruleset> {
-        self.rules.as_ref().ok()
+    /// The rules, or why they cannot be read.
+    pub(crate) fn rules(&self) -> Result<&Ruleset, &String> {
+        self.rules.as_ref()
     }
 
     /// Whether nftables has tables, those of `iptables-nft` included.

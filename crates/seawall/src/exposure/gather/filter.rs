@@ -1,10 +1,10 @@
 //! The kernel's packet filter: its rules, what loads them again, and what they do not end.
 
-use seawall_rules::exposure::Place;
 use seawall_rules::exposure::catalogue::abuse::SIGNS_OF_ABUSE;
 use seawall_rules::exposure::catalogue::firewall::*;
 use seawall_rules::exposure::facts::KeptOut;
 use seawall_rules::exposure::read::sockets;
+use seawall_rules::exposure::{Check, Place};
 use seawall_rules::firewall::walk::Ruleset;
 
 use super::{Gathering, Seen};
@@ -24,9 +24,12 @@ impl Gathering {
         if let Some(gate) = gate {
             self.kept_out(gate);
         }
-        if let Some(rules) = &self.rules {
+        if let Some(rules) = self.rules.take() {
             self.facts.filter.nft |= rules.has_nft();
-            self.facts.filter.rules = rules.rules().cloned();
+            match rules.rules() {
+                Ok(rules) => self.facts.filter.rules = Some(rules.clone()),
+                Err(why) => self.gap(OF_RULES, "the kernel's rules", why),
+            }
         }
         for names in ["/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"] {
             let names = self.root.text(names).known().unwrap_or_default();
@@ -156,6 +159,10 @@ impl Gathering {
         }
     }
 }
+
+/// Checks that are blind without the rules.
+const OF_RULES: &[&Check] =
+    &[&SHADOWED, &PAST_INPUT, &TRANSLATED_PORT, &NOT_KEPT, &OPEN_SESSION, &KEPT_OUT];
 
 /// What iptables-persistent and the like load at boot, and whether that is IPv6's.
 const SAVED: &[(&str, bool)] = &[

@@ -5,6 +5,7 @@ mod container;
 mod engine;
 mod others;
 mod packets;
+mod scan;
 mod site;
 mod status;
 mod trial;

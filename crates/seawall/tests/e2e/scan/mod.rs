@@ -5,6 +5,7 @@ mod address;
 mod files;
 mod fix;
 mod live;
+mod oracle;
 mod report;
 
 use std::fs;
