@@ -23,6 +23,8 @@ pub mod operation;
 // 5 judge: what the identity's roles say to it
 pub mod policy;
 pub mod verdict;
+// 6 judge what comes with the body, as it passes
+pub mod content;
 // 7 forward: what of the engine's reply the identity gets to see
 pub mod reply;
 

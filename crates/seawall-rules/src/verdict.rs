@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
+use crate::content;
 use crate::operation::Request;
+use crate::policy::Undecided;
 use crate::reply::{Edit, Editor};
 
 /// The answer of [`crate::policy::judge`]. A `Grant` owns the request it grants, so what is
@@ -26,16 +28,22 @@ pub struct Grant {
     request: Request,
     rule: Arc<str>,
     edit: Edit,
+    undecided: Option<Undecided>,
 }
 
 impl Grant {
     /// A reply that is edited must come as plain text, so the engine is not told what else its
     /// client would take.
-    pub(crate) fn new(mut request: Request, rule: Arc<str>, edit: Edit) -> Self {
+    pub(crate) fn new(
+        mut request: Request,
+        rule: Arc<str>,
+        edit: Edit,
+        undecided: Option<Undecided>,
+    ) -> Self {
         if edit.concerns(request.route.operation) {
             request.head.forwarded.retain(|(name, _)| *name != "Accept-Encoding");
         }
-        Self { request, rule, edit }
+        Self { request, rule, edit, undecided }
     }
 
     /// Whether the reply is edited.
@@ -56,6 +64,11 @@ impl Grant {
     /// The request as it will be written to the engine.
     pub fn request(&self) -> &Request {
         &self.request
+    }
+
+    /// What judges its body as it passes; `None` where the body passes as it is.
+    pub fn content(&self) -> Option<content::Judge> {
+        content::Judge::of(&self.request, self.undecided.clone()?)
     }
 
     /// The id of the rule that allowed it, as `policy list` shows it (`viewer.operations`).

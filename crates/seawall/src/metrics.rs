@@ -107,12 +107,13 @@ const LIMITS: [(Limit, &str); 21] = [
 /// Rules that refuse what is more than a role allows at once, and the keys of the role.
 const QUOTAS: [(&str, &str); 2] = [("role.rate", "rate"), ("role.streams", "streams")];
 
-const ENDINGS: [(Ending, &str); 5] = [
+const ENDINGS: [(Ending, &str); 6] = [
     (Ending::Complete, "complete"),
     (Ending::ClientGone, "client_gone"),
     (Ending::EngineGone, "engine_gone"),
     (Ending::Cut, "cut"),
     (Ending::Limit, "limit"),
+    (Ending::Refused, "refused"),
 ];
 
 const REFUSED: [(RefusedConnection, &str); 9] = [

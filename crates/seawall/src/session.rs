@@ -182,7 +182,12 @@ impl<S: Socket> Turn<'_, S> {
             patience: self.snapshot.config.limits.idle,
             tally: &mut account.tally,
         };
-        match forward(&grant, &self.snapshot.engine, link, client).await {
+        let forwarded = forward(&grant, &self.snapshot.engine, link, client).await;
+        let refused = account.tally.refused.take();
+        if let Some(refusal) = &refused {
+            self.record_refused(account, refusal);
+        }
+        match forwarded {
             Ok((ending, after)) => {
                 account.ended(ending);
                 after
@@ -192,7 +197,10 @@ impl<S: Socket> Turn<'_, S> {
                     self.gate.metrics.limit_hit(limit);
                 }
                 account.ended(failure.ending);
-                let reply = reply.with(failure.status, format!("seawall: {}", failure.message));
+                let reply = match refused {
+                    Some(refusal) => reply.denying(subject, &refusal, account.id),
+                    None => reply.with(failure.status, format!("seawall: {}", failure.message)),
+                };
                 answer(self.client, &mut body, account, reply).await
             }
         }
@@ -203,6 +211,17 @@ impl<S: Socket> Turn<'_, S> {
         match self.used.filter(|_| grant.request().route.is_stream()) {
             Some(used) => used.stream(authority.permissions.quota()),
             None => Ok(None),
+        }
+    }
+
+    /// Records what of a request's body was refused, after the decision to let the request pass.
+    fn record_refused(&self, account: &Account<'_>, refusal: &Refusal) {
+        let (request, rule) = (account.id.to_string(), refusal.rule);
+        let detail = serde_json::json!({
+            "request": request, "rule": rule, "reason": refusal.reason,
+        });
+        if let Err(error) = self.gate.trail.event("content.refused", detail) {
+            tracing::error!(%error, request, rule, "refused, without a record");
         }
     }
 

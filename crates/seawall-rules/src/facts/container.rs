@@ -309,8 +309,11 @@ fn user(value: &Value, reader: &mut Reader) {
 
 /// CVE-2024-21626: `/proc/self/fd/N` of the runtime leads to the host.
 fn working_dir(value: &Value, reader: &mut Reader) {
-    let path = value.as_str().unwrap_or_default();
-    if path.split('/').find(|segment| !matches!(*segment, "" | "." | "..")) == Some("proc") {
+    if is_in_proc(value.as_str().unwrap_or_default()) {
         reader.escape(WORKING_DIR, value);
     }
+}
+
+pub(super) fn is_in_proc(path: &str) -> bool {
+    path.split('/').find(|segment| !matches!(*segment, "" | "." | "..")) == Some("proc")
 }

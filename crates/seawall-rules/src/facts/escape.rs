@@ -60,6 +60,7 @@ catalogue! {
     SUBNET "escape.subnet" "choose a network's addresses, which can take over routes"
     ENDPOINT "escape.endpoint" "choose how the network sees the container (MAC address, options)"
     IMPORT "escape.image-source" "have the engine fetch or import an image from this source"
+    CHANGE "escape.image-change" "change an image by this line"
     // others
     LINK "escape.link" "link to another container"
     CONNECT "escape.connect" "connect or disconnect another container"

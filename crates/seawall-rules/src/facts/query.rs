@@ -1,7 +1,7 @@
 //! What path and query ask for.
 
 use super::escape::{CHECKPOINT, IMPORT};
-use super::{Ask, Fact, ImageName};
+use super::{Ask, Fact, ImageName, changes};
 use crate::operation::Operation;
 
 /// What the target of a request asks for.
@@ -27,14 +27,19 @@ pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Ve
         }
         ImageSearch => ask("term", image(value(query, "term"))),
         ImageCreate => {
-            // `repo`, `changes` and `message` are read for an import only.
-            for key in ["fromSrc", "repo", "changes", "message"] {
-                if !value(query, key).is_empty() {
-                    ask(key, Ask::Escape(IMPORT, "set".to_owned()));
-                }
-            }
             let name = with_tag(value(query, "fromImage"), value(query, "tag"));
-            ask("fromImage", image(&name));
+            match (value(query, "fromImage"), value(query, "fromSrc")) {
+                ("", "-") => {
+                    let repo = value(query, "repo");
+                    if !repo.is_empty() {
+                        let name = with_tag(repo, value(query, "tag"));
+                        ask("repo", Ask::Tag(ImageName::new(&name)));
+                    }
+                    asks.extend(changes(query));
+                }
+                (_, "") => ask("fromImage", image(&name)),
+                _ => ask("fromSrc", Ask::Escape(IMPORT, "set".to_owned())),
+            }
         }
         ImageCommit => {
             let repo = value(query, "repo");
@@ -42,6 +47,7 @@ pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Ve
                 let name = with_tag(repo, value(query, "tag"));
                 ask("repo", Ask::Tag(ImageName::new(&name)));
             }
+            asks.extend(changes(query));
         }
         ImagePush => {
             ask("name", Ask::Tag(ImageName::new(&with_tag(&param(), value(query, "tag")))));
@@ -61,6 +67,12 @@ pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Ve
 }
 
 type Query = [(String, String)];
+
+fn changes(query: &Query) -> impl Iterator<Item = Fact> {
+    values(query, "changes")
+        .flat_map(changes::read)
+        .map(|ask| Fact { field: "changes".to_owned(), ask })
+}
 
 fn values<'a>(query: &'a Query, key: &str) -> impl Iterator<Item = &'a str> {
     query.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())

@@ -116,6 +116,16 @@ impl Request {
             && self.facts.looks.is_empty()
     }
 
+    /// Whether an `ImageCreate` takes its body for an image, instead of pulling one.
+    pub(crate) fn imports(&self) -> bool {
+        let is = |key: &str, value: &str| {
+            self.target.query.iter().any(|(name, is)| name == key && is == value)
+        };
+        let pulls =
+            self.target.query.iter().any(|(name, is)| name == "fromImage" && !is.is_empty());
+        is("fromSrc", "-") && !pulls
+    }
+
     /// The query key of this operation that is spelled most like `unknown`.
     pub(crate) fn nearest_key(&self, unknown: &str) -> Option<&'static str> {
         nearest::nearest(unknown, self.route.query.iter().map(|key| key.name))

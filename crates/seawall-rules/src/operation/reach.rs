@@ -24,7 +24,7 @@ impl Route {
                 Some(OTHERS)
             }
             CheckpointCreate | CheckpointDelete | CheckpointList => Some(HOST),
-            ImageBuild | ImageLoad => Some(ARCHIVE),
+            ImageBuild => Some(ARCHIVE),
             BuildCancel | Grpc | Session => Some(BUILDKIT),
             SystemAuth => Some(REGISTRY),
             _ if first == "plugins" => Some(HOST),

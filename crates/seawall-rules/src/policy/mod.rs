@@ -16,6 +16,7 @@ mod refusal;
 mod role;
 mod roles;
 mod term;
+mod undecided;
 mod written;
 
 pub use compare::{Beyond, beyond};
@@ -24,6 +25,7 @@ pub use question::{NoQuestion, PHRASES, Question, Way};
 pub use quota::{Quota, Rate};
 pub use role::{Role, Standing, Terms};
 pub use roles::{ADMIN, Roles};
+pub use undecided::Undecided;
 pub use written::{KEYS, Problem, RoleKey};
 
 use std::sync::Arc;
@@ -134,14 +136,14 @@ impl Permissions {
             }
         }
         redacted.ok_or_else(|| match furthest {
-            Some((_, fact)) => refusal::not_covered(self, request, fact),
+            Some((_, fact)) => refusal::not_covered(&self.roles, operation, fact),
             None => refusal::unknown(request),
         })
     }
 }
 
 impl Granted {
-    fn of(self, request: Request) -> Grant {
+    fn of(self, request: Request, undecided: Option<Undecided>) -> Grant {
         Grant::new(request, self.rule, Edit { redact: self.redact, keep: None })
     }
 }
@@ -162,11 +164,15 @@ pub fn judge(permissions: &Permissions, request: Request) -> Verdict {
         let refusal = refusal::not_granted(permissions, &request);
         return Verdict::Deny(Box::new((request, refusal)));
     };
-    if request.asks_for_nothing() {
-        return Verdict::Allow(granted.clone().of(request));
-    }
-    match permissions.weigh(&request) {
-        Ok(granted) => Verdict::Allow(granted.of(request)),
+    let granted = match request.asks_for_nothing() {
+        true => Ok(granted.clone()),
+        false => permissions.weigh(&request),
+    };
+    match granted {
+        Ok(granted) => {
+            let undecided = Undecided::of(permissions, &request);
+            Verdict::Allow(granted.of(request, undecided))
+        }
         Err(refusal) => Verdict::Deny(Box::new((request, refusal))),
     }
 }

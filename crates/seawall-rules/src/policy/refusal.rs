@@ -1,10 +1,12 @@
 //! What is said to whoever may not.
 
+use std::sync::Arc;
+
 use super::roles::listed;
 use super::{ADMIN, Permissions, Role, Standing};
 use crate::escape::{bounded, quoted};
 use crate::facts::{Ask, Fact};
-use crate::operation::Request;
+use crate::operation::{Operation, Request};
 use crate::verdict::Refusal;
 
 /// No role of the identity has the operation.
@@ -36,18 +38,14 @@ pub(super) fn not_granted(permissions: &Permissions, request: &Request) -> Refus
 }
 
 /// A role has the operation, but not what is asked for with it.
-pub(super) fn not_covered(permissions: &Permissions, request: &Request, fact: &Fact) -> Refusal {
+pub(super) fn not_covered(roles: &[Arc<Role>], operation: Operation, fact: &Fact) -> Refusal {
     let Fact { field, ask } = fact;
     let field = format!("`{}`", bounded(field.as_bytes(), 96));
     let why = match ask.term() {
         None => format!("and only {ADMIN} may"),
         Some(term) => {
-            let granting: Vec<_> = permissions
-                .roles
-                .iter()
-                .filter(|role| role.grants(request.route.operation))
-                .cloned()
-                .collect();
+            let granting: Vec<_> =
+                roles.iter().filter(|role| role.grants(operation)).cloned().collect();
             let roles = if granting.len() == 1 { "role" } else { "the roles" };
             format!("and no `{term}` of {roles} {} covers it", named(&granting))
         }
@@ -93,6 +91,6 @@ pub(super) fn unknown(request: &Request) -> Refusal {
     )
 }
 
-fn named(roles: &[std::sync::Arc<Role>]) -> String {
+fn named(roles: &[Arc<Role>]) -> String {
     listed(&roles.iter().map(|role| role.name()).collect::<Vec<_>>(), "and")
 }

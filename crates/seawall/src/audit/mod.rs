@@ -115,6 +115,8 @@ pub enum Ending {
     Cut,
     /// A limit was hit.
     Limit,
+    /// What came with the body was refused, when part of the request was with the engine already.
+    Refused,
 }
 
 impl Ending {
@@ -129,6 +131,7 @@ impl Ending {
             Self::EngineGone => "engine-gone",
             Self::Cut => "cut",
             Self::Limit => "limit",
+            Self::Refused => "refused",
         }
     }
 }

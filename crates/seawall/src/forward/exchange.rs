@@ -6,7 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use seawall_rules::content::Judge;
 use seawall_rules::reply::Editor;
+use seawall_rules::verdict::Refusal;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep};
 
@@ -60,6 +62,8 @@ pub enum End {
     ClientGone,
     /// The client's body is not what its framing says.
     Malformed(Malformed),
+    /// What came with the body is refused; the engine has not seen the end of it.
+    Refused(Refusal),
     /// The client kept the exchange waiting for too long.
     Stalled,
 }
@@ -76,20 +80,21 @@ pub(super) struct Ends<'a, 'b, S> {
 }
 
 /// Carries one exchange to its end. `engine.output` holds the request's head, and its body if
-/// that was judged; `body` is what is still to come from the client and streamed. `editor` edits
-/// the reply, if `terms` say that it is edited.
+/// that was judged; `body` is what is still to come from the client and streamed, by way of
+/// `content` where that judges it. `editor` edits the reply, if `terms` say that it is edited.
 pub async fn run<S>(
     client: &mut Wire<S>,
     engine: &mut Wire<EngineStream>,
     tally: &mut Tally<'_>,
     body: &mut Body,
+    content: Option<Judge>,
     editor: Option<Editor>,
     terms: Terms,
 ) -> End
 where
     S: Socket,
 {
-    let mut upload = Upload::new(body);
+    let mut upload = Upload::new(body, content);
     let mut download = Download::new(terms.asked, editor);
     let mut client_gone = HangUp::default();
     let mut stall = Stall { patience: terms.patience, sleep: None };

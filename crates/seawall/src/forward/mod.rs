@@ -7,7 +7,7 @@ mod upload;
 
 use seawall_rules::head::{Framing, Method};
 use seawall_rules::operation::{BodyKind, Request, UpgradeKind};
-use seawall_rules::verdict::Grant;
+use seawall_rules::verdict::{Grant, Refusal};
 use std::time::Duration;
 
 use crate::audit::Ending;
@@ -92,8 +92,11 @@ where
             Some(kept) => kept,
             None => Wire::new(engine.dial().await.map_err(unreachable)?),
         };
-        write_request(request, body, &mut upstream.output);
-        let end = exchange::run(wire, &mut upstream, tally, body, grant.editor(), terms).await;
+        let content = grant.content();
+        let rest = if content.is_some() { None } else { body.remaining() };
+        write_request(request, rest, &mut upstream.output);
+        let editor = grant.editor();
+        let end = exchange::run(wire, &mut upstream, tally, body, content, editor, terms).await;
         let replied = tally.status != 0;
         return match end {
             End::Replied { engine, client } => {
@@ -114,6 +117,11 @@ where
             End::EngineGone if replied => Ok((Ending::EngineGone, After::Drop)),
             End::Malformed(_) if replied => Ok((Ending::ClientGone, After::Drop)),
             End::Stalled if replied => Ok((Ending::Limit, After::Drop)),
+            End::Refused(refusal) => {
+                let failure = refused(&refusal);
+                tally.refused = Some(refusal);
+                if replied { Ok((Ending::Refused, After::Drop)) } else { Err(failure) }
+            }
             failed => Err(failure(&failed, engine, patience)),
         };
     }
@@ -153,10 +161,11 @@ fn terms(grant: &Grant, connection: Connection, patience: Duration) -> Terms {
     }
 }
 
-fn write_request(request: &Request, body: &Body, out: &mut Vec<u8>) {
+/// `rest` is the length of what follows from the client, where that is known.
+fn write_request(request: &Request, rest: Option<u64>, out: &mut Vec<u8>) {
     out.clear();
     let json = request.body.as_ref().map(seawall_rules::json::Document::to_bytes);
-    let framing = match (&json, body.remaining()) {
+    let framing = match (&json, rest) {
         (Some(json), _) => Framing::Length(json.len() as u64),
         (None, Some(0)) => Framing::None,
         (None, Some(length)) => Framing::Length(length),
@@ -187,6 +196,12 @@ fn is_safe(request: &Request) -> bool {
 fn unreachable(why: crate::engine::Unreachable) -> Failure {
     let message = why.to_string();
     Failure { status: 502, message, ending: Ending::EngineGone, limit: why.limit }
+}
+
+/// The session says it in its own words.
+fn refused(refusal: &Refusal) -> Failure {
+    let (status, message) = (refusal.status, refusal.reason.clone());
+    Failure { status, message, ending: Ending::Refused, limit: None }
 }
 
 fn failure(end: &End, engine: &Engine, patience: Duration) -> Failure {

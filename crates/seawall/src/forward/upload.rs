@@ -4,6 +4,7 @@
 use std::io::{self, IoSlice, Write as _};
 use std::task::{Context, Poll, ready};
 
+use seawall_rules::content::Judge;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{End, Ends};
@@ -13,6 +14,9 @@ use crate::http::wire::STREAM_BUFFER;
 pub(super) struct Upload<'a> {
     body: &'a mut Body,
     chunked: bool,
+    content: Option<Judge>,
+    /// Bytes at the front of the client's input that are still to be judged.
+    unjudged: usize,
     state: State,
     piece: Piece,
 }
@@ -35,10 +39,11 @@ struct Piece {
 }
 
 impl<'a> Upload<'a> {
-    /// The upload of `body`, chunked if its length is not known.
-    pub(super) fn new(body: &'a mut Body) -> Self {
-        let chunked = body.remaining().is_none();
-        Self { body, chunked, state: State::Running, piece: Piece::default() }
+    /// The upload of `body`, chunked if its length is not known: what is judged is written afresh.
+    pub(super) fn new(body: &'a mut Body, content: Option<Judge>) -> Self {
+        let chunked = body.remaining().is_none() || content.is_some();
+        let (state, piece) = (State::Running, Piece::default());
+        Self { body, chunked, content, unjudged: 0, state, piece }
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -65,11 +70,25 @@ impl<'a> Upload<'a> {
             } else if self.piece.data > 0 {
                 let written = ready!(self.piece.poll(cx, ends, self.chunked));
                 self.check(written);
+            } else if self.unjudged > 0 {
+                self.judge(ends)?;
             } else {
                 ready!(self.poll_next(cx, ends))?;
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Judges some of what has come, and makes a chunk of what may go on.
+    fn judge<S>(&mut self, ends: &mut Ends<'_, '_, S>) -> Result<(), End> {
+        let Some(content) = &mut self.content else { return Ok(()) };
+        let mut judged = Vec::new();
+        let data = &ends.client.input.data()[..self.unjudged];
+        let taken = content.push(data, &mut judged).map_err(End::Refused)?;
+        ends.client.input.consume(taken);
+        self.unjudged -= taken;
+        put_chunk(&judged, &mut ends.engine.output);
+        Ok(())
     }
 
     /// Finds what comes next in the client's bytes.
@@ -84,10 +103,18 @@ impl<'a> Upload<'a> {
         match self.body.step(ends.client.input.data()) {
             Ok(Step::Data(n)) => {
                 ends.tally.received(n);
-                self.piece.begin(n, self.chunked);
+                match self.content {
+                    Some(_) => self.unjudged = n,
+                    None => self.piece.begin(n, self.chunked),
+                }
             }
             Ok(Step::Framing(n) | Step::Trailer(n)) => ends.client.input.consume(n),
             Ok(Step::More) if self.body.is_done() => {
+                if let Some(mut content) = self.content.take() {
+                    let mut judged = Vec::new();
+                    content.finish(&mut judged).map_err(End::Refused)?;
+                    put_chunk(&judged, &mut ends.engine.output);
+                }
                 if std::mem::take(&mut self.chunked) {
                     ends.engine.output.extend_from_slice(b"0\r\n\r\n");
                 } else {
@@ -136,6 +163,16 @@ impl<'a> Upload<'a> {
         if written.is_err() {
             self.state = State::Refused;
         }
+    }
+}
+
+/// A chunk by itself; the empty one would be the end.
+fn put_chunk(data: &[u8], out: &mut Vec<u8>) {
+    if !data.is_empty() {
+        // INVARIANT: writing to a Vec does not fail.
+        let _ = write!(out, "{:x}\r\n", data.len());
+        out.extend_from_slice(data);
+        out.extend_from_slice(b"\r\n");
     }
 }
 

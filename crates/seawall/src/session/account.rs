@@ -63,6 +63,8 @@ pub struct Tally<'a> {
     session: &'a Session,
     /// Status the client got, 0 when it got none.
     pub status: u16,
+    /// What of the body was refused as it passed.
+    pub refused: Option<Refusal>,
     received: u64,
     sent: u64,
 }
@@ -70,7 +72,7 @@ pub struct Tally<'a> {
 impl<'a> Tally<'a> {
     /// Nothing passed yet.
     pub fn new(session: &'a Session) -> Self {
-        Self { session, status: 0, received: 0, sent: 0 }
+        Self { session, status: 0, refused: None, received: 0, sent: 0 }
     }
 
     /// Counts body bytes from the client.
@@ -139,7 +141,7 @@ impl<'a> Account<'a> {
 
 impl Drop for Account<'_> {
     fn drop(&mut self) {
-        let Tally { session, status, received, sent } = self.tally;
+        let Tally { session, status, received, sent, .. } = self.tally;
         session.set_doing(None);
         let (id, ending) = (self.id, self.ending);
         let took = self.began.elapsed();

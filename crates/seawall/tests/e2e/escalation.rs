@@ -173,6 +173,7 @@ const ELSEWHERE: &[&str] = &[
     "escape.checkpoint",
     "escape.connect",
     "escape.exec-privileged",
+    "escape.image-change",
     "escape.image-source",
     "escape.network-driver",
     "escape.subnet",
@@ -258,6 +259,7 @@ fn what_gives_the_host_away_elsewhere_is_refused_as_well() {
     for (target, rule) in [
         ("/containers/x/start?checkpoint=c", "escape.checkpoint"),
         ("/images/create?fromSrc=http%3A%2F%2F127.0.0.1%2F&repo=a", "escape.image-source"),
+        ("/images/create?fromSrc=-&changes=ONBUILD%20RUN%20x", "escape.image-change"),
     ] {
         opened.send(request("POST", &format!("/v1.41{target}")));
         let refused = opened.answer("POST");

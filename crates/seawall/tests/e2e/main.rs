@@ -8,6 +8,7 @@ mod ambiguous;
 mod api_clients;
 mod certificates;
 mod containers;
+mod content;
 mod day_two;
 mod entering;
 mod escalation;

@@ -1,0 +1,53 @@
+//! What is decided only when a body has come.
+
+use std::sync::Arc;
+
+use super::{Permissions, Role, Standing, refusal};
+use crate::facts::{Fact, Facts};
+use crate::operation::{BodyKind, Operation, Request};
+use crate::verdict::Refusal;
+
+/// The roles that grant a request as far as it is known. What its body asks for narrows them:
+/// one of them must cover it all.
+#[derive(Clone, Debug)]
+pub struct Undecided {
+    operation: Operation,
+    roles: Vec<Arc<Role>>,
+}
+
+impl Undecided {
+    /// `None` where nothing of the body would make a difference: it is no stream, or a role
+    /// grants the request whatever is in it.
+    pub(super) fn of(permissions: &Permissions, request: &Request) -> Option<Self> {
+        if request.route.body != BodyKind::Stream {
+            return None;
+        }
+        let operation = request.route.operation;
+        let granting = || permissions.roles.iter().filter(|role| role.grants(operation));
+        if granting().any(|role| role.standing() == Standing::Unrestricted) {
+            return None;
+        }
+        let roles =
+            granting().filter(|role| role.refuses(&request.facts).is_none()).cloned().collect();
+        Some(Self { operation, roles })
+    }
+
+    /// Judges what the body asks for beside what was asked before.
+    ///
+    /// # Errors
+    /// What no role covers, of the one that gets furthest.
+    pub(crate) fn judge(&mut self, asks: Vec<Fact>) -> Result<(), Refusal> {
+        let facts = Facts { asks, unknown: Vec::new() };
+        let refused = self.roles.iter().map(|role| role.refuses(&facts)).collect::<Vec<_>>();
+        if refused.iter().all(Option::is_some) {
+            let furthest = refused.into_iter().flatten().max_by_key(|(place, _)| *place);
+            return Err(match furthest {
+                Some((_, fact)) => refusal::not_covered(&self.roles, self.operation, fact),
+                // INVARIANT: some role granted the request, and the last one is never dropped.
+                None => Refusal::forbidden("role.operations", "may not do this"),
+            });
+        }
+        self.roles.retain(|role| role.refuses(&facts).is_none());
+        Ok(())
+    }
+}
