@@ -4,10 +4,13 @@
 //! judged is what the engine reads. The end of the archive is written last, and the engine acts
 //! on no archive without one: where something is refused, it never comes.
 
+mod build;
 mod decode;
+mod dockerfile;
 mod load;
 mod tar;
 
+use build::Build;
 use decode::Decoder;
 use load::Load;
 use tar::{Entry, Inspect, Kind, Take, Tar};
@@ -28,6 +31,7 @@ impl Judge {
     /// The judge of a granted request's body; `None` where there is nothing in it to judge.
     pub(crate) fn of(request: &Request, undecided: Undecided) -> Option<Self> {
         let content = match request.route.operation {
+            Operation::ImageBuild => Content::Build(Build::new(request)),
             Operation::ImageCreate if request.imports() => Content::Import,
             Operation::ImageLoad => Content::Load(Load::default()),
             _ => return None,
@@ -61,6 +65,9 @@ impl Judge {
         self.decoded.clear();
         self.decoder.finish(&mut self.decoded)?;
         self.tar.push(&self.decoded, &mut self.inspector, out)?;
+        if let Content::Build(build) = &self.inspector.content {
+            build.end()?;
+        }
         self.tar.finish(out)
     }
 }
@@ -74,6 +81,8 @@ impl std::fmt::Debug for Judge {
 /// What an archive is for.
 #[derive(Debug)]
 enum Content {
+    /// The context of a build.
+    Build(Build),
     /// The files of an image.
     Import,
     /// Images.
@@ -88,6 +97,7 @@ struct Inspector {
 impl Inspect for Inspector {
     fn entry(&mut self, entry: &Entry) -> Result<Take, Refusal> {
         match &mut self.content {
+            Content::Build(build) => build.entry(entry),
             Content::Import => Ok(Take::Pass),
             Content::Load(load) => load.entry(entry),
         }
@@ -95,6 +105,7 @@ impl Inspect for Inspector {
 
     fn whole(&mut self, entry: &Entry, data: Vec<u8>) -> Result<Vec<u8>, Refusal> {
         let (asks, data) = match &self.content {
+            Content::Build(_) => (Build::whole(entry, &data)?, data),
             Content::Import => (Vec::new(), data),
             Content::Load(_) => Load::whole(entry, &data)?,
         };

@@ -12,7 +12,7 @@ use crate::verdict::{Refusal, Verdict};
 
 const ROLE: &str = r#"
 [shop]
-operations = ["ImageCreate", "ImageLoad"]
+operations = ["ImageBuild", "ImageCreate", "ImageLoad"]
 images = ["busybox", "shop/*"]
 tags = ["shop/*"]
 users = ["1000"]
@@ -61,6 +61,9 @@ fn judge(target: &str, body: &[u8]) -> Result<Vec<u8>, Refusal> {
 
 const LOAD: &str = "/v1.41/images/load";
 const IMPORT: &str = "/v1.41/images/create?fromSrc=-&repo=shop%2Fa&tag=1";
+
+const BUILD: &str =
+    "/v1.41/build?t=shop%2Fa&networkmode=default&memory=0&labels=%7B%7D&ulimits=null";
 
 fn rule(result: Result<Vec<u8>, Refusal>) -> &'static str {
     result.map_or_else(|refusal| refusal.rule, |_| "")
@@ -285,6 +288,42 @@ fn an_end_comes_only_when_the_body_has_ended() {
     assert_eq!(judge(IMPORT, short).unwrap(), judge(IMPORT, &body).unwrap());
     assert!(judge(IMPORT, &body).unwrap().ends_with(&[0; 1024]));
     assert_eq!(judge(IMPORT, b"").unwrap(), b"");
+}
+
+#[test]
+fn what_a_build_reaches_for_is_judged() {
+    let ours = b"FROM busybox".as_slice();
+    let foreign = b"FROM alpine".as_slice();
+    let given = format!("{BUILD}&dockerfile=a%2FD");
+    for (target, archive, expected) in [
+        (BUILD, Archive::new().file("./Dockerfile", ours).file("a", foreign), ""),
+        (BUILD, Archive::new().file("Dockerfile", foreign), "role.images"),
+        (BUILD, Archive::new().file("dockerfile", foreign), "role.images"),
+        (BUILD, Archive::new().file("a", foreign), "content.dockerfile"),
+        (BUILD, Archive::new().file("Dockerfile", ours).file("Dockerfile", ours), "content.entry"),
+        (
+            BUILD,
+            Archive::new().file("a", foreign).link(EntryType::Symlink, "Dockerfile", "a"),
+            "content.entry",
+        ),
+        (&given, Archive::new().file("Dockerfile", foreign).file("a/D", ours), ""),
+        (&given, Archive::new().file("Dockerfile", ours).file("a/D", foreign), "role.images"),
+        (
+            &given,
+            Archive::new().file("b/D", foreign).link(EntryType::Symlink, "a", "b"),
+            "content.dockerfile",
+        ),
+        (
+            &format!("{BUILD}&dockerfile=..%2FDockerfile"),
+            Archive::new().file("Dockerfile", ours),
+            "content.dockerfile",
+        ),
+    ] {
+        assert_eq!(rule(judge(target, &archive.bytes())), expected, "{target}");
+    }
+    assert_eq!(rule(judged("/v1.41/build?t=busybox", b"", 1)), "role.tags");
+    assert_eq!(rule(judged("/v1.41/build?cachefrom=%5B%22alpine%22%5D", b"", 1)), "role.images");
+    assert_eq!(rule(judged("/v1.41/build?networkmode=mine", b"", 1)), "role.networks");
 }
 
 fn gzip(data: &[u8]) -> Vec<u8> {

@@ -33,12 +33,17 @@ pub(super) fn read(line: &str) -> Vec<Ask> {
         return escape(CHANGE);
     }
     match name.as_str() {
-        "label" if sets_reserved_label(rest) => escape(LABEL),
+        "label" if sets_reserved_label(rest) => vec![reserved_label()],
         "user" => vec![Ask::User(rest.trim().to_owned())],
         "workdir" if rest.contains(['$', '\\', '"', '\'']) => escape(CHANGE),
         "workdir" if super::container::is_in_proc(rest.trim()) => escape(WORKING_DIR),
         _ => Vec::new(),
     }
+}
+
+/// Setting a label of the gate's.
+pub(crate) fn reserved_label() -> Ask {
+    Ask::Escape(LABEL, "set".to_owned())
 }
 
 /// Whether what follows `LABEL` may come to a label of the gate's, once the engine has taken away

@@ -252,8 +252,14 @@ fn private_or(value: &Value, reader: &mut Reader, modes: &[&str], host: &'static
 }
 
 fn network_mode_in(inside: &str, mode: &str, reader: &mut Reader) {
-    let ask = match mode {
-        "" | "bridge" | "default" | "none" => return,
+    let Some(ask) = network_mode(mode) else { return };
+    if inside.is_empty() { reader.ask(ask) } else { reader.ask_in(inside, ask) }
+}
+
+/// What a network mode asks for.
+pub(super) fn network_mode(mode: &str) -> Option<Ask> {
+    Some(match mode {
+        "" | "bridge" | "default" | "none" => return None,
         "host" => Ask::Escape(HOST_NETWORK, "`host`".to_owned()),
         // `container:ID`; Podman also has `ns:PATH` and `slirp4netns:OPTIONS`.
         mode if mode.contains(':') => {
@@ -261,8 +267,7 @@ fn network_mode_in(inside: &str, mode: &str, reader: &mut Reader) {
             Ask::Escape(escape, crate::escape::quoted(mode.as_bytes()))
         }
         name => Ask::Network(name.to_owned()),
-    };
-    if inside.is_empty() { reader.ask(ask) } else { reader.ask_in(inside, ask) }
+    })
 }
 
 /// Only what tightens; the engine takes `:` for `=` as well.

@@ -60,6 +60,10 @@ catalogue! {
     SUBNET "escape.subnet" "choose a network's addresses, which can take over routes"
     ENDPOINT "escape.endpoint" "choose how the network sees the container (MAC address, options)"
     IMPORT "escape.image-source" "have the engine fetch or import an image from this source"
+    BUILD_SOURCE "escape.build-source" "have the engine fetch what is built"
+    BUILD_OUTPUT "escape.build-output" "have a build write elsewhere than into an image"
+    BUILD_OPTION "escape.build-option" "build with an option that cannot be read"
+    BUILDKIT "escape.buildkit" "build by BuildKit, which takes the rest by another connection"
     CHANGE "escape.image-change" "change an image by this line"
     // others
     LINK "escape.link" "link to another container"

@@ -5,6 +5,7 @@
 //! most requests have none, and then there is nothing left for a role to grant.
 
 mod address;
+mod build;
 mod changes;
 mod container;
 mod endpoint;
@@ -23,6 +24,7 @@ use std::fmt;
 
 pub(crate) use address::range;
 pub use address::{Port, Ports};
+pub(crate) use changes::{reserved_label, sets_reserved_label};
 pub(crate) use container::{COMMIT, CREATE, EXEC, EXEC_START, UPDATE};
 pub use escape::{CATALOGUE, Escape};
 pub use image::ImageName;

@@ -26,6 +26,7 @@ pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Ve
             }
         }
         ImageSearch => ask("term", image(value(query, "term"))),
+        ImageBuild => asks.extend(super::build::read(query)),
         ImageCreate => {
             let name = with_tag(value(query, "fromImage"), value(query, "tag"));
             match (value(query, "fromImage"), value(query, "fromSrc")) {
@@ -66,7 +67,7 @@ pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Ve
     asks
 }
 
-type Query = [(String, String)];
+pub(super) type Query = [(String, String)];
 
 fn changes(query: &Query) -> impl Iterator<Item = Fact> {
     values(query, "changes")
@@ -74,11 +75,11 @@ fn changes(query: &Query) -> impl Iterator<Item = Fact> {
         .map(|ask| Fact { field: "changes".to_owned(), ask })
 }
 
-fn values<'a>(query: &'a Query, key: &str) -> impl Iterator<Item = &'a str> {
+pub(super) fn values<'a>(query: &'a Query, key: &str) -> impl Iterator<Item = &'a str> {
     query.iter().filter(move |(name, _)| name == key).map(|(_, value)| value.as_str())
 }
 
-fn value<'a>(query: &'a Query, key: &str) -> &'a str {
+pub(super) fn value<'a>(query: &'a Query, key: &str) -> &'a str {
     values(query, key).next().unwrap_or_default()
 }
 

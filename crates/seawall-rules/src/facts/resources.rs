@@ -73,21 +73,32 @@ const RESTART: Schema =
 const ULIMITS: Schema = schema(&[
     harmless("Hard", Shape::Integer),
     judged("Name", Shape::Text, |value, reader| {
-        let name = value.as_str().unwrap_or_default();
-        if matches!(name, "nice" | "rtprio" | "rttime") {
-            reader.escape(ULIMIT, value);
+        if let Some(ask) = ulimit(value) {
+            reader.ask(ask);
         }
     }),
     harmless("Soft", Shape::Integer),
 ]);
 
+/// What a limit of this name asks for.
+pub(super) fn ulimit(name: &Value) -> Option<Ask> {
+    let name = name.as_str().unwrap_or_default();
+    matches!(name, "nice" | "rtprio" | "rttime")
+        .then(|| Ask::Escape(ULIMIT, crate::escape::quoted(name.as_bytes())))
+}
+
 /// What a new container may take: where it says nothing, there is no limit.
 pub(super) fn of_new(value: &Value, reader: &mut Reader) {
-    // The kernel's period where none is given is 100 ms.
-    let [memory, cpus, pids] = limits(value, Some(100_000));
+    let [memory, cpus, pids] = limits_of_new(value);
     reader.ask_in("Memory", Ask::Memory(memory));
     reader.ask_in("NanoCpus", Ask::Cpus(cpus));
     reader.ask_in("PidsLimit", Ask::Pids(pids));
+}
+
+/// Memory, billionths of a CPU and processes of what is made anew; `None` is without limit.
+pub(super) fn limits_of_new(value: &Value) -> [Option<u64>; 3] {
+    // The kernel's period where none is given is 100 ms.
+    limits(value, Some(100_000))
 }
 
 /// What an existing one may take from now on: where it says nothing, that stays as it is.

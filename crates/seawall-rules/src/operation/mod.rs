@@ -118,12 +118,13 @@ impl Request {
 
     /// Whether an `ImageCreate` takes its body for an image, instead of pulling one.
     pub(crate) fn imports(&self) -> bool {
-        let is = |key: &str, value: &str| {
-            self.target.query.iter().any(|(name, is)| name == key && is == value)
-        };
-        let pulls =
-            self.target.query.iter().any(|(name, is)| name == "fromImage" && !is.is_empty());
-        is("fromSrc", "-") && !pulls
+        self.query_value("fromSrc") == "-" && self.query_value("fromImage").is_empty()
+    }
+
+    /// The value of a query key that is given once; nothing, where it is not given.
+    pub(crate) fn query_value(&self, key: &str) -> &str {
+        let mut query = self.target.query.iter();
+        query.find(|(name, _)| name == key).map_or("", |(_, value)| value.as_str())
     }
 
     /// The query key of this operation that is spelled most like `unknown`.

@@ -4,7 +4,6 @@ use super::{BodyKind, Class, Operation, Route};
 
 const OTHERS: &str = "it reaches into a container whose own privileges are not looked at yet";
 const FILES: &str = "it reads or writes what the container has of the host";
-const ARCHIVE: &str = "what the archive holds is not judged yet";
 const BUILDKIT: &str = "what passes through it is not judged yet";
 const HOST: &str = "it runs or reads as root on the host";
 const CLUSTER: &str = "it is the whole cluster's";
@@ -24,7 +23,6 @@ impl Route {
                 Some(OTHERS)
             }
             CheckpointCreate | CheckpointDelete | CheckpointList => Some(HOST),
-            ImageBuild => Some(ARCHIVE),
             BuildCancel | Grpc | Session => Some(BUILDKIT),
             SystemAuth => Some(REGISTRY),
             _ if first == "plugins" => Some(HOST),

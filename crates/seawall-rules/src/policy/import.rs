@@ -86,6 +86,7 @@ const TERMS: &[(&str, &str, &[Operation])] = &[
             Operation::ContainerCreate,
             Operation::DistributionInspect,
             Operation::ImageAttestations,
+            Operation::ImageBuild,
             Operation::ImageCreate,
             Operation::ImageDelete,
             Operation::ImageGet,
@@ -96,12 +97,23 @@ const TERMS: &[(&str, &str, &[Operation])] = &[
             Operation::ImageTag,
         ],
     ),
-    ("tags", "*", &[Operation::ImageCommit, Operation::ImagePush, Operation::ImageTag]),
+    (
+        "tags",
+        "*",
+        &[
+            Operation::ImageBuild,
+            Operation::ImageCommit,
+            Operation::ImageLoad,
+            Operation::ImagePush,
+            Operation::ImageTag,
+        ],
+    ),
     (
         "networks",
         "*",
         &[
             Operation::ContainerCreate,
+            Operation::ImageBuild,
             Operation::NetworkConnect,
             Operation::NetworkDelete,
             Operation::NetworkDisconnect,
@@ -351,7 +363,10 @@ mod tests {
                 .map(|key| (key.name.to_owned(), "busybox".to_owned()))
                 .collect();
             let asks = Facts::of_target(operation, &["busybox".to_owned()], &query).asks;
-            for term in asks.iter().filter_map(|fact| fact.ask.term()) {
+            // A role without a ceiling covers any number.
+            let ceilings = ["cpus", "memory", "pids"];
+            let terms = asks.iter().filter_map(|fact| fact.ask.term());
+            for term in terms.filter(|term| !ceilings.contains(term)) {
                 let listed = TERMS
                     .iter()
                     .any(|(name, _, operations)| *name == term && operations.contains(&operation));

@@ -144,7 +144,8 @@ impl Permissions {
 
 impl Granted {
     fn of(self, request: Request, undecided: Option<Undecided>) -> Grant {
-        Grant::new(request, self.rule, Edit { redact: self.redact, keep: None })
+        let edit = Edit { redact: self.redact, keep: None };
+        Grant::new(request, self.rule, edit, undecided)
     }
 }
 

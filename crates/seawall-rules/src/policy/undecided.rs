@@ -37,7 +37,7 @@ impl Undecided {
     /// # Errors
     /// What no role covers, of the one that gets furthest.
     pub(crate) fn judge(&mut self, asks: Vec<Fact>) -> Result<(), Refusal> {
-        let facts = Facts { asks, unknown: Vec::new() };
+        let facts = Facts { asks, ..Facts::default() };
         let refused = self.roles.iter().map(|role| role.refuses(&facts)).collect::<Vec<_>>();
         if refused.iter().all(Option::is_some) {
             let furthest = refused.into_iter().flatten().max_by_key(|(place, _)| *place);

@@ -11,7 +11,8 @@ use crate::support::gate::Gate;
 
 const ROLES: &str = r#"
 [roles.shop]
-operations = ["ImageCreate", "ImageLoad"]
+operations = ["ImageBuild", "ImageCreate", "ImageLoad"]
+images = ["busybox"]
 tags = ["shop/*"]
 "#;
 
@@ -162,4 +163,47 @@ fn an_archive_that_is_refused_on_its_way_is_no_image() {
     assert!(said.contains("the archive is not taken: a name in the archive has `..`"), "{said}");
     assert!(!is_there(&engine, &image));
     refused_is_recorded("content.tar");
+}
+
+#[test]
+fn a_role_builds_upon_images_that_it_covers() {
+    let engine = Side::Engine.docker();
+    let dir = tempfile::tempdir().unwrap();
+    let dockerfile = "ARG WHO\nFROM busybox AS first\nARG WHO\nRUN echo \"$WHO\" >/said\n\
+         FROM busybox\nCOPY --from=first /said /said\nCOPY kept/ /kept/\n";
+    std::fs::write(dir.path().join("Dockerfile"), dockerfile).unwrap();
+    std::fs::create_dir(dir.path().join("kept")).unwrap();
+    std::fs::write(dir.path().join("kept").join("large"), vec![7; 3 << 20]).unwrap();
+    std::os::unix::fs::symlink("large", dir.path().join("kept").join("link")).unwrap();
+    let context = dir.path().to_str().unwrap();
+    let image = format!("shop/{}:1", fresh("build"));
+    shop().run(["build", "--build-arg", "WHO=sailor", "-t", &image, context]).ok();
+    let show = ["sh", "-c", "cat /said; wc -c </kept/large; readlink /kept/link"];
+    let run = ["run", "--rm", &image].into_iter().chain(show);
+    assert_eq!(engine.run(run).ok(), "sailor\n3145728\nlarge");
+    engine.run(["rmi", &image]).ok();
+}
+
+#[test]
+fn a_role_builds_upon_no_other_image_and_with_nothing_of_the_host() {
+    let engine = Side::Engine.docker();
+    let secret = fresh("secret");
+    engine.run(["tag", "busybox", &secret]).ok();
+    let image = format!("shop/{}:1", fresh("build"));
+    for (dockerfile, flags, rule) in [
+        (format!("FROM {secret}\n"), &[][..], "role.images"),
+        (format!("ARG A={secret}\nFROM $A\n"), &[], "role.images"),
+        (format!("FROM busybox\nCOPY --from={secret} /bin /b\n"), &[], "role.images"),
+        (format!("FROM busybox\nRUN true \\\n  # a\nFROM {secret}\n"), &[], "role.images"),
+        ("FROM busybox\n".to_owned(), &["--network", "host"], "escape.host-network"),
+        ("FROM busybox\n".to_owned(), &["-t", "foreign"], "role.tags"),
+        ("FROM busybox\n".to_owned(), &["--cgroup-parent", "/x"], "escape.cgroup-parent"),
+    ] {
+        let args = ["build", "-t", &image].into_iter().chain(flags.iter().copied()).chain(["-"]);
+        let done = shop().run_with(args, dockerfile.as_bytes());
+        let (_, said) = done.fails();
+        assert!(said.contains(&format!("[rule {rule}, ")), "{dockerfile} {flags:?}: {said}");
+        assert!(!is_there(&engine, &image), "{dockerfile} {flags:?}");
+    }
+    engine.run(["rmi", &secret]).ok();
 }

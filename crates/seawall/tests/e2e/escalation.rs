@@ -170,6 +170,10 @@ fn cases(other: &str) -> Vec<Case> {
 
 /// Entries that are asked for elsewhere than in a new container; each with its own test.
 const ELSEWHERE: &[&str] = &[
+    "escape.build-option",
+    "escape.build-output",
+    "escape.build-source",
+    "escape.buildkit",
     "escape.checkpoint",
     "escape.connect",
     "escape.exec-privileged",
@@ -259,6 +263,17 @@ fn what_gives_the_host_away_elsewhere_is_refused_as_well() {
     for (target, rule) in [
         ("/containers/x/start?checkpoint=c", "escape.checkpoint"),
         ("/images/create?fromSrc=http%3A%2F%2F127.0.0.1%2F&repo=a", "escape.image-source"),
+        ("/build?networkmode=host", "escape.host-network"),
+        ("/build?networkmode=container:x", "escape.joined-namespace"),
+        ("/build?remote=http%3A%2F%2F127.0.0.1%2F", "escape.build-source"),
+        ("/build?outputs=%5B%7B%7D%5D", "escape.build-output"),
+        ("/build?version=2", "escape.buildkit"),
+        ("/build?session=x", "escape.buildkit"),
+        ("/build?cgroupparent=%2Fx", "escape.cgroup-parent"),
+        ("/build?securityopt=seccomp%3Dunconfined", "escape.security-opt"),
+        ("/build?ulimits=%5B%7B%22Name%22%3A%22rtprio%22%7D%5D", "escape.ulimit"),
+        ("/build?ulimits=%5B%7B%22name%22%3A%22rtprio%22%7D%5D", "escape.build-option"),
+        ("/build?labels=%7B%22io.seawall.owner%22%3A%22x%22%7D", "escape.reserved-label"),
         ("/images/create?fromSrc=-&changes=ONBUILD%20RUN%20x", "escape.image-change"),
     ] {
         opened.send(request("POST", &format!("/v1.41{target}")));
