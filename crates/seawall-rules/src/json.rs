@@ -38,6 +38,17 @@ pub enum Names {
 pub struct Document(Value);
 
 impl Document {
+    /// A document that was changed after it was read: references by their full ids, labels of
+    /// the gate's own.
+    pub(crate) fn of(value: Value) -> Self {
+        Self(value)
+    }
+
+    /// Its value, to be changed.
+    pub(crate) fn into_value(self) -> Value {
+        self.0
+    }
+
     /// The document's value.
     pub fn value(&self) -> &Value {
         &self.0

@@ -20,8 +20,9 @@ pub mod target;
 // 4 recognize: which Engine API operation this is
 pub mod facts;
 pub mod operation;
-// 5 judge: what the identity's roles say to it
+// 5 judge: what the identity's roles say to it, and whose the things are that it names
 pub mod policy;
+pub mod reference;
 pub mod verdict;
 // 6 judge what comes with the body, as it passes
 pub mod content;

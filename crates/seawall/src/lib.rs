@@ -20,6 +20,8 @@ pub mod sshd;
 pub mod http;
 // 5 to 8: one connection from authenticated to closed
 pub mod session;
+// between 4 and 5, where roles are for one's own things alone: whose is what is named
+pub mod own;
 // 7 forward: the engine behind the gate
 pub mod engine;
 pub mod forward;

@@ -25,6 +25,7 @@ use crate::http::read::{Bounds, NoHead, request_head};
 use crate::http::wire::Wire;
 use crate::http::write::Connection;
 use crate::metrics::Limit;
+use crate::own::{self, Asking, Errand};
 use crate::quota::{Stream, Used};
 use crate::sessions::{Doing, Session};
 use account::{Account, Seen};
@@ -53,6 +54,7 @@ where
 {
     let mut drain = pin!(gate.draining.cancelled());
     let mut link = Link::default();
+    let mut asking = Asking::default();
     let mut alarm = Alarm::default();
     let mut generation = None;
     let mut used = None;
@@ -69,6 +71,7 @@ where
         if generation.is_some_and(|seen| seen != snapshot.generation) {
             // The engine may be another one now.
             link = Link::default();
+            asking = Asking::default();
         }
         let changed = generation != Some(snapshot.generation);
         let authority = authority(session, &snapshot, &mut generation);
@@ -76,8 +79,14 @@ where
             let bounded = !authority.permissions.quota().is_unlimited();
             used = bounded.then(|| gate.quotas.of(&authority.subject));
         }
-        let turn =
-            Turn { gate, session, snapshot: &snapshot, used: used.as_ref(), client: &mut client };
+        let turn = Turn {
+            gate,
+            session,
+            snapshot: &snapshot,
+            used: used.as_ref(),
+            client: &mut client,
+            asking: &mut asking,
+        };
         let after = turn.take(&mut account, authority, head, &mut link).await;
         drop(account);
         match after {
@@ -113,6 +122,8 @@ struct Turn<'a, S> {
     /// What its identity uses already, where its roles bound that.
     used: Option<&'a Arc<Used>>,
     client: &'a mut Wire<S>,
+    /// For the gate's own questions.
+    asking: &'a mut Asking,
 }
 
 impl<S: Socket> Turn<'_, S> {
@@ -136,7 +147,8 @@ impl<S: Socket> Turn<'_, S> {
             (Err(refusal), _) => Err(refusal),
         };
         let authority = authority.unwrap_or_else(|_| self.session.authority());
-        let judged = judged.and_then(|grant| Ok((self.stream(&authority, &grant)?, grant)));
+        let judged = judged
+            .and_then(|(grant, errand)| Ok((self.stream(&authority, &grant)?, grant, errand)));
         let subject = &authority.subject;
         let recorded = self.gate.trail.decision(&Decision {
             id: account.id,
@@ -148,12 +160,12 @@ impl<S: Socket> Turn<'_, S> {
             operation: seen.operation.map(Operation::as_str),
             user_agent: &seen.user_agent,
             refused: judged.as_ref().err().map(|refusal| refusal.reason.as_str()),
-            rule: judged.as_ref().map_or_else(|refusal| refusal.rule, |(_, grant)| grant.rule()),
+            rule: judged.as_ref().map_or_else(|refusal| refusal.rule, |(_, grant, _)| grant.rule()),
             unknown: &seen.unknown,
             generation: self.snapshot.generation,
         });
         account.decided(seen.operation, judged.as_ref().err().map(|refusal| refusal.rule));
-        let (_counted, grant) = match (recorded, judged) {
+        let (_counted, grant, mut errand) = match (recorded, judged) {
             (Ok(()), Ok(granted)) => granted,
             (Ok(()), Err(refusal)) => {
                 let reply = reply.denying(subject, &refusal, account.id);
@@ -175,6 +187,12 @@ impl<S: Socket> Turn<'_, S> {
             self.session.end(&why);
             return After::Drop;
         }
+        if let Err(refusal) =
+            errand.run(&self.gate.owners, self.asking, &self.snapshot.engine).await
+        {
+            let reply = reply.denying(subject, &refusal, account.id);
+            return answer(self.client, &mut body, account, reply).await;
+        }
         let client = Sender {
             wire: self.client,
             body: &mut body,
@@ -190,6 +208,7 @@ impl<S: Socket> Turn<'_, S> {
         match forwarded {
             Ok((ending, after)) => {
                 account.ended(ending);
+                errand.done(&self.gate.owners, account.tally.status).await;
                 after
             }
             Err(failure) => {
@@ -250,7 +269,7 @@ impl<S: Socket> Turn<'_, S> {
         authority: &Authority,
         body: &mut Body,
         seen: &mut Seen,
-    ) -> Result<Grant, Refusal> {
+    ) -> Result<(Grant, Errand), Refusal> {
         let target = target::parse(&head.target)?;
         let floor = self.snapshot.config.min_api;
         let mut request =
@@ -272,8 +291,18 @@ impl<S: Socket> Turn<'_, S> {
             request = request.with_body(document)?;
             seen.unknown.extend_from_slice(&request.facts.unknown);
         }
+        let request = match policy::judge(&authority.permissions, request) {
+            Verdict::Allow(grant) => return Ok((grant, Errand::default())),
+            Verdict::Deny(denied) if authority.permissions.may_if_own(operation) => denied.0,
+            Verdict::Deny(denied) => return Err(denied.1),
+        };
+        // Only roles for one's own things are left: whose are those that it names?
+        let to = (&mut *self.asking, &*self.snapshot.engine);
+        let (request, errand) =
+            own::resolve(request, &authority.permissions, &self.gate.owners, &authority.kin, to)
+                .await?;
         match policy::judge(&authority.permissions, request) {
-            Verdict::Allow(grant) => Ok(grant),
+            Verdict::Allow(grant) => Ok((grant, errand)),
             Verdict::Deny(denied) => Err(denied.1),
         }
     }

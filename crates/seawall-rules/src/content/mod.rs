@@ -32,7 +32,8 @@ impl Judge {
     pub(crate) fn of(request: &Request, undecided: Undecided) -> Option<Self> {
         let content = match request.route.operation {
             Operation::ImageBuild => Content::Build(Build::new(request)),
-            Operation::ImageCreate if request.imports() => Content::Import,
+            Operation::ImageCreate if request.imports() => Content::Files,
+            Operation::PutContainerArchive => Content::Files,
             Operation::ImageLoad => Content::Load(Load::default()),
             _ => return None,
         };
@@ -83,8 +84,8 @@ impl std::fmt::Debug for Judge {
 enum Content {
     /// The context of a build.
     Build(Build),
-    /// The files of an image.
-    Import,
+    /// Files for an image or a container, by any names: the engine keeps them inside.
+    Files,
     /// Images.
     Load(Load),
 }
@@ -98,7 +99,7 @@ impl Inspect for Inspector {
     fn entry(&mut self, entry: &Entry) -> Result<Take, Refusal> {
         match &mut self.content {
             Content::Build(build) => build.entry(entry),
-            Content::Import => Ok(Take::Pass),
+            Content::Files => Ok(Take::Pass),
             Content::Load(load) => load.entry(entry),
         }
     }
@@ -106,7 +107,7 @@ impl Inspect for Inspector {
     fn whole(&mut self, entry: &Entry, data: Vec<u8>) -> Result<Vec<u8>, Refusal> {
         let (asks, data) = match &self.content {
             Content::Build(_) => (Build::whole(entry, &data)?, data),
-            Content::Import => (Vec::new(), data),
+            Content::Files => (Vec::new(), data),
             Content::Load(_) => Load::whole(entry, &data)?,
         };
         self.undecided.judge(asks)?;

@@ -7,7 +7,7 @@ use super::image::ImageName;
 use super::schema::{
     Field, Reader, Schema, Shape, escapes, escapes_even_empty, harmless, judged, schema,
 };
-use super::{Ask, RESERVED_LABELS, address, endpoint, mount, resources};
+use super::{Ask, Fact, Facts, RESERVED_LABELS, address, endpoint, mount, resources};
 
 /// `ContainerCreate`.
 pub(crate) const CREATE: Schema = schema(&[
@@ -55,6 +55,60 @@ pub(crate) const EXEC_START: Schema = schema(&[
     harmless("Detach", Shape::Truth),
     harmless("Tty", Shape::Truth),
 ]);
+
+/// What the engine says a container has of the host: what whoever reaches into it has then. Its
+/// other settings are the engine's own defaults in many spellings, and give nothing away.
+pub(crate) fn of_container(inspect: &Value) -> Vec<Fact> {
+    let host = inspect.get("HostConfig");
+    let mut has = serde_json::Map::new();
+    for name in REACHED {
+        if let Some(value) = host.and_then(|host| host.get(*name)) {
+            has.insert((*name).to_owned(), value.clone());
+        }
+    }
+    // Where nothing was asked for the engine tells its own list.
+    for name in ["MaskedPaths", "ReadonlyPaths"] {
+        if let Some(value) = host.and_then(|host| host.get(name))
+            && value.as_array().is_some_and(Vec::is_empty)
+        {
+            has.insert(name.to_owned(), value.clone());
+        }
+    }
+    let mut facts = Facts::default();
+    // What the schema does not know nobody has looked at.
+    let read = HOST_CONFIG.read(&Value::Object(has), &mut facts);
+    if read.is_err() || host.is_none() || !facts.unknown.is_empty() {
+        let ask = Ask::Escape(PRIVILEGED, "cannot be told".to_owned());
+        return vec![Fact { field: "HostConfig".to_owned(), ask }];
+    }
+    facts.asks.retain(|fact| {
+        matches!(fact.ask, Ask::Bind(..) | Ask::Capability(_) | Ask::Device(_) | Ask::Escape(..))
+            // Those it has joined were looked at when it was made.
+            && !fact.ask.is_of_another_container()
+    });
+    for fact in &mut facts.asks {
+        fact.field.insert_str(0, "HostConfig.");
+    }
+    facts.asks
+}
+
+/// The fields of `HostConfig` by which a container has something of the host.
+const REACHED: &[&str] = &[
+    "Binds",
+    "CapAdd",
+    "DeviceCgroupRules",
+    "DeviceRequests",
+    "Devices",
+    "IpcMode",
+    "Mounts",
+    "NetworkMode",
+    "PidMode",
+    "Privileged",
+    "SecurityOpt",
+    "Sysctls",
+    "UTSMode",
+    "UsernsMode",
+];
 
 /// What an image also has.
 const CONFIG: &[Field] = &[

@@ -68,5 +68,6 @@ catalogue! {
     // others
     LINK "escape.link" "link to another container"
     CONNECT "escape.connect" "connect or disconnect another container"
+    NAME "escape.container-name" "give a container a name that could be the id of another"
     LABEL "escape.reserved-label" "set a label that belongs to the gate"
 }

@@ -25,7 +25,7 @@ use std::fmt;
 pub(crate) use address::range;
 pub use address::{Port, Ports};
 pub(crate) use changes::{reserved_label, sets_reserved_label};
-pub(crate) use container::{COMMIT, CREATE, EXEC, EXEC_START, UPDATE};
+pub(crate) use container::{COMMIT, CREATE, EXEC, EXEC_START, UPDATE, of_container};
 pub use escape::{CATALOGUE, Escape};
 pub use image::ImageName;
 pub(crate) use image::{repository_in_full, split_tag};
@@ -97,6 +97,13 @@ pub enum Ask {
 }
 
 impl Ask {
+    /// Whether it reaches for another container, which may be one's own.
+    pub(crate) fn is_of_another_container(&self) -> bool {
+        use escape::{CONNECT, JOINED, LINK, VOLUMES_FROM};
+        matches!(self, Self::Escape(escape, _)
+            if [CONNECT, JOINED, LINK, VOLUMES_FROM].contains(escape))
+    }
+
     /// The rule that refuses it where no role grants it.
     pub fn rule(&self) -> &'static str {
         match self {

@@ -28,6 +28,7 @@ pub const KINDS: &[Kind] = &[
             ContainerCreate,
             DistributionInspect,
             ImageAttestations,
+            ImageBuild,
             ImageCommit,
             ImageCreate,
             ImageDelete,
@@ -41,10 +42,10 @@ pub const KINDS: &[Kind] = &[
     Kind {
         word: "tag",
         value: "NAME",
-        operations: &[ImageCommit, ImagePush, ImageTag],
+        operations: &[ImageBuild, ImageCommit, ImageCreate, ImageLoad, ImagePush, ImageTag],
         looks: &[],
     },
-    Kind { word: "bind", value: "/PATH[:ro|:rw]", operations: &[ContainerCreate], looks: &[] },
+    Kind { word: "bind", value: "/PATH[:ro|:rw]", operations: OF_A_CONTAINER, looks: &[] },
     Kind {
         word: "volume",
         value: "NAME",
@@ -56,6 +57,7 @@ pub const KINDS: &[Kind] = &[
         value: "NAME",
         operations: &[
             ContainerCreate,
+            ImageBuild,
             NetworkConnect,
             NetworkCreate,
             NetworkDelete,
@@ -72,34 +74,42 @@ pub const KINDS: &[Kind] = &[
     Kind {
         word: "user",
         value: "USER",
-        operations: &[ContainerCreate, ContainerExec, ImageCommit],
+        operations: &[ContainerCreate, ContainerExec, ImageCommit, ImageCreate],
         looks: &[],
     },
-    Kind { word: "capability", value: "NAME", operations: &[ContainerCreate], looks: &[] },
-    Kind {
-        word: "device",
-        value: "/dev/NAME",
-        operations: &[ContainerCreate, ContainerUpdate],
-        looks: &[],
-    },
+    Kind { word: "capability", value: "NAME", operations: OF_A_CONTAINER, looks: &[] },
+    Kind { word: "device", value: "/dev/NAME", operations: OF_A_CONTAINER, looks: &[] },
     Kind {
         word: "memory",
         value: "BYTES|unlimited",
-        operations: &[ContainerCreate, ContainerUpdate],
+        operations: &[ContainerCreate, ContainerUpdate, ImageBuild],
         looks: &[],
     },
     Kind {
         word: "cpus",
         value: "N|unlimited",
-        operations: &[ContainerCreate, ContainerUpdate],
+        operations: &[ContainerCreate, ContainerUpdate, ImageBuild],
         looks: &[],
     },
     Kind {
         word: "pids",
         value: "N|unlimited",
-        operations: &[ContainerCreate, ContainerUpdate],
+        operations: &[ContainerCreate, ContainerUpdate, ImageBuild],
         looks: &[],
     },
+];
+
+/// What makes or changes a container, and what reaches into one: that asks for what it has.
+const OF_A_CONTAINER: &[Operation] = &[
+    ContainerArchive,
+    ContainerArchiveInfo,
+    ContainerAttach,
+    ContainerAttachWebsocket,
+    ContainerCreate,
+    ContainerExec,
+    ContainerUpdate,
+    ExecStart,
+    PutContainerArchive,
 ];
 
 const UNLIMITED: &str = "unlimited";

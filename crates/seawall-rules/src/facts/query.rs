@@ -1,6 +1,6 @@
 //! What path and query ask for.
 
-use super::escape::{CHECKPOINT, IMPORT};
+use super::escape::{CHECKPOINT, IMPORT, NAME};
 use super::{Ask, Fact, ImageName, changes};
 use crate::operation::Operation;
 
@@ -11,6 +11,9 @@ pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Ve
     let mut ask = |field: &str, ask: Ask| asks.push(Fact { field: field.to_owned(), ask });
     let param = || params.first().cloned().unwrap_or_default();
     let image = |name: &str| Ask::Image(ImageName::new(name));
+    if let Some(name) = crate::reference::could_be_an_id(operation, query) {
+        ask("name", Ask::Escape(NAME, crate::escape::quoted(name.as_bytes())));
+    }
     match operation {
         ContainerStart => {
             if let Some((key, value)) = query.iter().find(|(key, _)| key.starts_with("checkpoint"))

@@ -62,6 +62,9 @@ pub struct Request {
     /// Query keys the table does not know; refused for every role but `admin`, recorded there,
     /// as `facts.unknown` is.
     pub unknown: Vec<String>,
+    /// Whether all that it names is its sender's own, and written by its full id
+    /// ([`crate::reference::Scoping`]): then roles with `isolation = "own"` judge it.
+    pub(crate) scoped: bool,
 }
 
 impl Request {
@@ -106,6 +109,12 @@ impl Request {
         }
         self.body = Some(body);
         Ok(self)
+    }
+
+    /// The value of a key of its query, empty where there is none.
+    pub fn query(&self, key: &str) -> &str {
+        let found = self.target.query.iter().find(|(name, _)| name == key);
+        found.map_or("", |(_, value)| value.as_str())
     }
 
     /// Whether there is nothing in it but its operation that a role would have to grant.

@@ -2,8 +2,6 @@
 
 use super::{BodyKind, Class, Operation, Route};
 
-const OTHERS: &str = "it reaches into a container whose own privileges are not looked at yet";
-const FILES: &str = "it reads or writes what the container has of the host";
 const BUILDKIT: &str = "what passes through it is not judged yet";
 const HOST: &str = "it runs or reads as root on the host";
 const CLUSTER: &str = "it is the whole cluster's";
@@ -18,10 +16,6 @@ impl Route {
         let first = self.template.split('/').nth(1).unwrap_or_default();
         match self.operation {
             _ if self.class == Class::Closed => None,
-            ContainerArchive | ContainerArchiveInfo | PutContainerArchive => Some(FILES),
-            ContainerAttach | ContainerAttachWebsocket | ContainerExec | ExecResize | ExecStart => {
-                Some(OTHERS)
-            }
             CheckpointCreate | CheckpointDelete | CheckpointList => Some(HOST),
             BuildCancel | Grpc | Session => Some(BUILDKIT),
             SystemAuth => Some(REGISTRY),
@@ -40,5 +34,22 @@ impl Route {
             }
             _ => None,
         }
+    }
+
+    /// Whether it reaches into a container, with all that that may do, so that a role must be for
+    /// its identity's own things to have it: of those the gate knows the privileges.
+    pub fn own_only(&self) -> bool {
+        use Operation::*;
+        matches!(
+            self.operation,
+            ContainerArchive
+                | ContainerArchiveInfo
+                | ContainerAttach
+                | ContainerAttachWebsocket
+                | ContainerExec
+                | ExecResize
+                | ExecStart
+                | PutContainerArchive
+        )
     }
 }

@@ -30,7 +30,17 @@ pub fn recognize(
         Ok(Shape { route, params, upgrade, unknown }) => {
             target.query.retain(|(name, _)| !is_body_field(route, name));
             let facts = Facts::of_target(route.operation, &params, &target.query);
-            Ok(Request { head, target, route, params, body: None, facts, upgrade, unknown })
+            Ok(Request {
+                head,
+                target,
+                route,
+                params,
+                body: None,
+                facts,
+                upgrade,
+                unknown,
+                scoped: false,
+            })
         }
         Err(refusal) => Err((Box::new((head, target)), refusal)),
     }

@@ -238,7 +238,7 @@ fn write(role: &Name, set: &BTreeMap<&str, bool>, ignored: &[String]) -> String 
         .filter(|operation| operation.route().class != Class::Closed && opens(set, *operation))
         .collect();
     let (kept, left): (Vec<_>, Vec<_>) =
-        open.into_iter().partition(|operation| operation.route().admin_only().is_none());
+        open.into_iter().partition(|operation| closed(*operation).is_none());
     let given: Vec<_> = set.iter().map(|(name, on)| format!("{name}={}", u8::from(*on))).collect();
     let mut text = String::new();
     // INVARIANT: writing to a String cannot fail.
@@ -246,7 +246,7 @@ fn write(role: &Name, set: &BTreeMap<&str, bool>, ignored: &[String]) -> String 
     if !left.is_empty() {
         text += "# It would let these through too, which no role here can be given:\n";
         for operation in left {
-            let why = operation.route().admin_only().unwrap_or_default();
+            let why = closed(operation).unwrap_or_default();
             let _ = writeln!(text, "#   {}: {why}", operation.as_str());
         }
     }
@@ -270,6 +270,13 @@ fn write(role: &Name, set: &BTreeMap<&str, bool>, ignored: &[String]) -> String 
         }
     }
     text
+}
+
+/// Why a role for everybody's things cannot be given an operation.
+fn closed(operation: Operation) -> Option<&'static str> {
+    let route = operation.route();
+    let inside = route.own_only().then_some("only roles with `isolation = \"own\"` reach inside");
+    route.admin_only().or(inside)
 }
 
 #[cfg(test)]
@@ -344,8 +351,11 @@ mod tests {
         let all: Vec<_> = switches().map(|name| format!("{name}=1")).collect();
         let permissions = permissions(&all.join(" "));
         for &operation in Operation::ALL {
-            let closed = operation.route().admin_only().is_some();
-            assert!(!closed || permissions.rule(operation).is_none(), "{}", operation.as_str());
+            assert!(
+                closed(operation).is_none() || permissions.rule(operation).is_none(),
+                "{}",
+                operation.as_str()
+            );
         }
     }
 
@@ -353,7 +363,7 @@ mod tests {
     fn an_operation_comes_with_the_terms_that_its_requests_ask_for() {
         for &operation in Operation::ALL {
             let route = operation.route();
-            if route.admin_only().is_some() || route.class == Class::Closed {
+            if closed(operation).is_some() || route.class == Class::Closed {
                 continue;
             }
             let query: Vec<_> = route

@@ -23,7 +23,7 @@ pub use compare::{Beyond, beyond};
 pub use missing::{Missing, Smallest};
 pub use question::{NoQuestion, PHRASES, Question, Way};
 pub use quota::{Quota, Rate};
-pub use role::{Role, Standing, Terms};
+pub use role::{Isolation, Role, Standing, Terms};
 pub use roles::{ADMIN, Roles};
 pub use undecided::Undecided;
 pub use written::{KEYS, Problem, RoleKey};
@@ -32,6 +32,7 @@ use std::sync::Arc;
 
 use crate::facts::Fact;
 use crate::operation::{Operation, Request};
+use crate::reference::Scoping;
 use crate::reply::{self, Edit, Redact};
 use crate::verdict::{Grant, Refusal, Verdict};
 
@@ -44,6 +45,8 @@ const EVERYONE: (&str, &[Operation]) =
 #[derive(Clone, Debug)]
 struct Granted {
     rule: Arc<str>,
+    /// Whose things it is for.
+    isolation: Isolation,
     /// What is hidden of the reply.
     redact: Option<Arc<Redact>>,
 }
@@ -72,14 +75,18 @@ impl Permissions {
         let everyone: Arc<str> = Arc::from(EVERYONE.0);
         let rule = |&operation: &Operation| {
             if EVERYONE.1.contains(&operation) {
-                return Some(Granted { rule: everyone.clone(), redact: None });
+                let (rule, isolation) = (everyone.clone(), Isolation::All);
+                return Some(Granted { rule, isolation, redact: None });
             }
             let hides = reply::has_secrets(operation);
-            let granting = || roles.iter().filter(|role| role.grants(operation));
-            let seeing = granting().find(|role| !hides || role.sees_secrets());
-            let role = seeing.or_else(|| granting().next())?;
-            let redact = (hides && seeing.is_none()).then(|| all.redact().clone());
-            Some(Granted { rule: role.rule(operation)?, redact })
+            [Isolation::All, Isolation::Own].into_iter().find_map(|isolation| {
+                let such = |role: &&Arc<Role>| role.isolation() == isolation;
+                let granting = || roles.iter().filter(such).filter(|role| role.grants(operation));
+                let seeing = granting().find(|role| !hides || role.sees_secrets());
+                let role = seeing.or_else(|| granting().next())?;
+                let redact = (hides && seeing.is_none()).then(|| all.redact().clone());
+                Some(Granted { rule: role.rule(operation)?, isolation, redact })
+            })
         };
         let granted = Operation::ALL.iter().map(rule).collect();
         let quota = roles.iter().map(|role| Quota::of(role.terms())).reduce(Quota::or);
@@ -101,33 +108,39 @@ impl Permissions {
         self.granted(operation).is_some_and(|granted| granted.redact.is_none())
     }
 
+    /// Whether a role that is for its identity's own things alone grants the operation.
+    pub fn may_if_own(&self, operation: Operation) -> bool {
+        let own = |role: &&Arc<Role>| role.isolation() == Isolation::Own;
+        self.roles.iter().filter(own).any(|role| role.grants(operation))
+    }
+
     fn granted(&self, operation: Operation) -> Option<&Granted> {
         self.granted.get(operation.index())?.as_ref()
     }
 
-    /// The rule of the least role that grants the whole request; of one that sees the secrets of
-    /// the reply, if there is one.
+    /// The rule of the least role that grants the whole request, of those for everybody's things
+    /// or of those for one's own; of one that sees the secrets of the reply, if there is one.
     ///
     /// # Errors
     /// What stands against it, of the role that gets furthest.
-    fn weigh(&self, request: &Request) -> Result<Granted, Refusal> {
+    fn weigh(&self, request: &Request, isolation: Isolation) -> Result<Granted, Refusal> {
         let hides = reply::has_secrets(request.route.operation);
         let mut redacted = None;
         let operation = request.route.operation;
         let unknown = !request.unknown.is_empty() || !request.facts.unknown.is_empty();
         let mut furthest: Option<(usize, &Fact)> = None;
-        for role in &self.roles {
+        for role in self.roles.iter().filter(|role| role.isolation() == isolation) {
             let Some(rule) = role.rule(operation) else { continue };
             if unknown && role.standing() != Standing::Unrestricted {
                 continue;
             }
             match role.refuses(&request.facts) {
                 None if !hides || role.sees_all_of(&request.facts) => {
-                    return Ok(Granted { rule, redact: None });
+                    return Ok(Granted { rule, isolation, redact: None });
                 }
                 None => {
                     let redact = Some(self.all.redact().clone());
-                    redacted.get_or_insert(Granted { rule, redact });
+                    redacted.get_or_insert(Granted { rule, isolation, redact });
                 }
                 Some(refused) if furthest.is_none_or(|(before, _)| before < refused.0) => {
                     furthest = Some(refused);
@@ -137,7 +150,8 @@ impl Permissions {
         }
         redacted.ok_or_else(|| match furthest {
             Some((_, fact)) => refusal::not_covered(&self.roles, operation, fact),
-            None => refusal::unknown(request),
+            None if unknown => refusal::unknown(request),
+            None => refusal::not_scoped(request),
         })
     }
 }
@@ -149,7 +163,35 @@ impl Granted {
     }
 }
 
+/// What roles for one's own things say of a request, whosever the things are that it names: what
+/// they refuse anyhow need not be looked up.
+///
+/// # Errors
+/// What none of them covers.
+pub fn foresee(permissions: &Permissions, scoping: &Scoping) -> Result<(), Refusal> {
+    match permissions.weigh(scoping.request(), Isolation::Own) {
+        // A network is known by its name once it is found.
+        Err(refusal) if refusal.rule != "role.networks" => Err(refusal),
+        _ => Ok(()),
+    }
+}
+
+/// Decides a request that is only described, as if all that it names were its sender's own.
+pub fn judge_if_own(permissions: &Permissions, request: Request) -> Verdict {
+    let request = match judge(permissions, request) {
+        Verdict::Deny(denied) if permissions.may_if_own(denied.0.route.operation) => denied.0,
+        decided => return decided,
+    };
+    match Scoping::begin(request) {
+        Ok(scoping) => judge(permissions, scoping.end()),
+        Err(refused) => Verdict::Deny(refused),
+    }
+}
+
 /// Decides a request: a lookup, for one that asks for nothing beyond its operation. Cannot fail.
+///
+/// A request that has not been through [`crate::reference::Scoping`] is judged by the roles for
+/// everybody's things, and one that has by those for one's own.
 ///
 /// The reason of a refusal begins with "may not", to stand after the name of who asks.
 pub fn judge(permissions: &Permissions, request: Request) -> Verdict {
@@ -165,9 +207,10 @@ pub fn judge(permissions: &Permissions, request: Request) -> Verdict {
         let refusal = refusal::not_granted(permissions, &request);
         return Verdict::Deny(Box::new((request, refusal)));
     };
-    let granted = match request.asks_for_nothing() {
+    let isolation = Isolation::of(&request);
+    let granted = match granted.isolation == isolation && request.asks_for_nothing() {
         true => Ok(granted.clone()),
-        false => permissions.weigh(&request),
+        false => permissions.weigh(&request, isolation),
     };
     match granted {
         Ok(granted) => {

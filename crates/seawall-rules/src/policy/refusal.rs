@@ -63,6 +63,15 @@ pub(super) fn not_covered(roles: &[Arc<Role>], operation: Operation, fact: &Fact
     Refusal::forbidden(ask.rule(), format!("may not {}: {field} {is} {why}", ask.phrase()))
 }
 
+/// Only roles for one's own things have the operation, and nobody has looked whose these are.
+pub(super) fn not_scoped(request: &Request) -> Refusal {
+    let phrase = request.route.phrase;
+    Refusal::forbidden(
+        "isolation.unknown",
+        format!("may not {phrase}: it is not known whose the things are that are named"),
+    )
+}
+
 /// A query key or a field that is in no table.
 pub(super) fn unknown(request: &Request) -> Refusal {
     let (phrase, id) = (request.route.phrase, request.route.operation.as_str());

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::term::{BindTerm, PathTerm, Pattern, PortTerm, covers_device};
 use crate::facts::{Ask, Fact, Facts};
 use crate::identity::Name;
-use crate::operation::{Class, Operation};
+use crate::operation::{Class, Operation, Request};
 
 /// A role: operations, and terms over what they ask for. It grants what it lists.
 #[derive(Clone, Debug)]
@@ -16,6 +16,7 @@ pub struct Role {
     pub(super) operations: Vec<Option<Arc<str>>>,
     pub(super) terms: Terms,
     pub(super) standing: Standing,
+    pub(super) isolation: Isolation,
     /// What it extends, and what that extends.
     pub(super) extends: Vec<Name>,
 }
@@ -29,6 +30,32 @@ pub enum Standing {
     Configured,
     /// `admin`.
     Unrestricted,
+}
+
+/// Whose things a role shows and touches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// Everybody's.
+    #[default]
+    All,
+    /// Its identity's, and those of its group.
+    Own,
+}
+
+impl Isolation {
+    /// Of the roles that judge a request: those for one's own things where it is known whose all
+    /// the things are that it names.
+    pub(super) fn of(request: &Request) -> Self {
+        if request.scoped { Self::Own } else { Self::All }
+    }
+
+    /// As it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Own => "own",
+        }
+    }
 }
 
 /// What of the things that can be asked for a role grants. An empty list grants none.
@@ -71,6 +98,18 @@ impl Role {
     /// Where it comes from, and whether anything bounds it.
     pub fn standing(&self) -> Standing {
         self.standing
+    }
+
+    /// Whose things it shows and touches.
+    pub fn isolation(&self) -> Isolation {
+        self.isolation
+    }
+
+    /// Its isolation, unless that is `all`, and its terms, as they are written: key and TOML value.
+    pub fn written(&self) -> Vec<(&'static str, String)> {
+        let own = (self.isolation == Isolation::Own)
+            .then(|| ("isolation", format!("{:?}", self.isolation.as_str())));
+        own.into_iter().chain(self.terms.written()).collect()
     }
 
     /// Whether it grants all that another one does, by its own word: it is that one, or extends

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use toml::de::DeTable;
 
-use super::role::{Role, Standing, Terms};
+use super::role::{Isolation, Role, Standing, Terms};
 use super::written::{Author, Draft, Problem, Writing};
 use crate::escape::quoted;
 use crate::operation::Operation;
@@ -198,6 +198,7 @@ fn compile<'a>(
     let mut ceilings: Vec<[Option<u64>; 3]> = Vec::new();
     let mut quotas: Vec<[Option<u64>; 3]> = Vec::new();
     let mut extends = Vec::new();
+    let mut inherited_own = None;
     for (parent, span) in &draft.extends {
         let complain = |message: String, hint: String, problems: &mut Vec<Problem>| {
             let text = draft.place.0;
@@ -232,6 +233,9 @@ fn compile<'a>(
                 own.clone_from(inherited);
             }
         }
+        if found.isolation == Isolation::Own {
+            inherited_own = Some(parent.as_str());
+        }
         extends.push(found.name.clone());
         extends.extend_from_slice(&found.extends);
         terms.add(&found.terms);
@@ -243,7 +247,20 @@ fn compile<'a>(
     }
     below.pop();
     let rule: Arc<str> = Arc::from(format!("{name}.operations"));
-    for operation in &draft.operations {
+    let isolation = isolation(draft, name, inherited_own, problems);
+    for (operation, span) in &draft.operations {
+        if operation.route().own_only() && isolation == Isolation::All {
+            problems.push(Problem {
+                text: draft.place.0,
+                span: span.clone(),
+                message: format!(
+                    "`{}` takes `isolation = \"own\"`: it reaches into a container, with all \
+                     that that may do",
+                    operation.as_str()
+                ),
+                hint: Some("add the key, or leave the operation to `admin`".to_owned()),
+            });
+        }
         operations[operation.index()].get_or_insert_with(|| rule.clone());
     }
     // Its own word, or the widest of what it extends.
@@ -270,6 +287,33 @@ fn compile<'a>(
         }
     });
     let (name_of, standing) = (draft.name.clone(), draft.standing);
-    let role = Role { name: name_of, summary, operations, terms, standing, extends };
+    let role = Role { name: name_of, summary, operations, terms, standing, isolation, extends };
     done.insert(name, role);
+}
+
+/// Its own word, or that of what it extends; what is for one's own things in a role must not
+/// become for everybody's in another.
+fn isolation(
+    draft: &Draft,
+    name: &str,
+    inherited_own: Option<&str>,
+    problems: &mut Vec<Problem>,
+) -> Isolation {
+    match (&draft.isolation, inherited_own) {
+        (Some((Isolation::All, span)), Some(parent)) => {
+            problems.push(Problem {
+                text: draft.place.0,
+                span: span.clone(),
+                message: format!("`{name}` extends `{parent}`, whose isolation is `own`"),
+                hint: Some(
+                    "give the identity a second role for what concerns everybody's things"
+                        .to_owned(),
+                ),
+            });
+            Isolation::Own
+        }
+        (Some((isolation, _)), _) => *isolation,
+        (None, Some(_)) => Isolation::Own,
+        (None, None) => Isolation::All,
+    }
 }

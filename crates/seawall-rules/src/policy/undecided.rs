@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Permissions, Role, Standing, refusal};
+use super::{Isolation, Permissions, Role, Standing, refusal};
 use crate::facts::{Fact, Facts};
 use crate::operation::{BodyKind, Operation, Request};
 use crate::verdict::Refusal;
@@ -23,7 +23,11 @@ impl Undecided {
             return None;
         }
         let operation = request.route.operation;
-        let granting = || permissions.roles.iter().filter(|role| role.grants(operation));
+        let isolation = Isolation::of(request);
+        let granting = || {
+            let such = permissions.roles.iter().filter(|role| role.isolation() == isolation);
+            such.filter(|role| role.grants(operation))
+        };
         if granting().any(|role| role.standing() == Standing::Unrestricted) {
             return None;
         }

@@ -6,7 +6,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::role::{Standing, Terms};
+use super::role::{Isolation, Standing, Terms};
 use super::term::{BindTerm, Pattern, PortTerm, Unusable, capability, device};
 use crate::escape::quoted;
 use crate::identity::Name;
@@ -40,6 +40,14 @@ pub const KEYS: &[RoleKey] = &[
         example: r#"["ContainerStart", "metadata"]"#,
         meaning: "Operations by their id (`seawall policy list admin`), or all of a class: `metadata`, \
             `read`, `change`, `host`, `admin`. What only `admin` can do is in no class.",
+    },
+    RoleKey {
+        name: "isolation",
+        example: r#""own""#,
+        meaning: "`\"own\"`: it shows and touches what its identity, or its group, has made, and \
+            nothing else; `\"all\"`: everybody's things. Where nothing is said, `own` if it extends \
+            such a role, and then it cannot be otherwise. What reaches into containers (exec, \
+            attach, cp) takes `own`.",
     },
     RoleKey {
         name: "images",
@@ -149,7 +157,8 @@ pub(super) struct Draft {
     pub(super) place: (usize, Range<usize>),
     pub(super) summary: Option<String>,
     pub(super) extends: Vec<(String, Range<usize>)>,
-    pub(super) operations: Vec<Operation>,
+    pub(super) operations: Vec<(Operation, Range<usize>)>,
+    pub(super) isolation: Option<(Isolation, Range<usize>)>,
     pub(super) terms: Terms,
     /// Each with its place, for what can only be said when all are known.
     pub(super) binds: Vec<(BindTerm, Range<usize>)>,
@@ -193,6 +202,7 @@ impl Writing<'_> {
                 summary: None,
                 extends: Vec::new(),
                 operations: Vec::new(),
+                isolation: None,
                 terms: Terms::default(),
                 binds: Vec::new(),
                 standing: match self.author {
@@ -229,8 +239,21 @@ impl Writing<'_> {
             }
             "operations" => {
                 for (text, span) in self.texts(name, value) {
-                    draft.operations.extend(self.operations(&text, span));
+                    let found = self.operations(&text, span.clone());
+                    let placed = found.into_iter().map(|operation| (operation, span.clone()));
+                    draft.operations.extend(placed);
                 }
+            }
+            "isolation" => {
+                let isolation = [Isolation::All, Isolation::Own]
+                    .into_iter()
+                    .find(|known| value.get_ref().as_str() == Some(known.as_str()));
+                if isolation.is_none() {
+                    let hint = "write `isolation = \"own\"` or `isolation = \"all\"`".to_owned();
+                    let message = "`isolation` must be `own` or `all`".to_owned();
+                    self.complain(value.span(), message, Some(hint));
+                }
+                draft.isolation = Some((isolation.unwrap_or(Isolation::Own), value.span()));
             }
             "images" => terms.images = self.terms(name, value, Pattern::of_images),
             "tags" => terms.tags = self.terms(name, value, Pattern::of_images),
@@ -296,6 +319,7 @@ impl Writing<'_> {
             route.class.as_str() == text
                 && route.class != Class::Closed
                 && route.admin_only().is_none()
+                && !route.own_only()
         };
         let found: Vec<_> = Operation::ALL.iter().filter(of_class).copied().collect();
         if found.is_empty() {

@@ -25,6 +25,8 @@ use crate::cli::report::{Doing, Error};
 use crate::config;
 use crate::gate::Gate;
 use crate::metrics::Limit;
+use crate::own;
+use crate::state::call::StateCall;
 
 /// Larger than any CSR or list of networks, small enough to hold.
 const MAX_CALL_BYTES: usize = 256 * 1024;
@@ -196,7 +198,13 @@ fn reply(status: StatusCode, media_type: &'static str, body: String) -> Response
 
 async fn answer(gate: &Arc<Gate>, call: Call) -> Result<Answer, Error> {
     match call {
-        Call::State(call) => {
+        Call::State(mut call) => {
+            if let StateCall::SetOwner { kind, id, .. } = &mut *call {
+                let engine = gate.snapshot.load().engine.clone();
+                *id = own::full_id(&engine, (*kind).into(), id)
+                    .await
+                    .map_err(|refusal| Error::failed(refusal.reason))?;
+            }
             let gate = gate.clone();
             // SQLite and fsync must not hold up a worker that carries streams.
             tokio::task::spawn_blocking(move || gate.change(*call))

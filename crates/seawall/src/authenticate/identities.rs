@@ -9,13 +9,14 @@ use data_encoding::HEXLOWER;
 use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use seawall_rules::escape::bounded;
+use seawall_rules::identity::Name;
 use seawall_rules::network::Networks;
 use seawall_rules::policy::{Permissions, Role, Roles, Standing};
 
 use super::ssh::trust::Shown;
 use super::{Authority, Credential, Ended, OutsideCertificate, certificate};
 use crate::audit::Subject;
-use crate::state::{Certificate, Identity, Match};
+use crate::state::{Certificate, Identity, IdentityId, Match};
 
 /// Every identity that may enter, found by what it proves.
 #[derive(Debug)]
@@ -49,6 +50,8 @@ struct Member {
     identity: Identity,
     roles: String,
     permissions: Arc<Permissions>,
+    /// Itself, and all who have its group, revoked ones too: what they made stays the group's.
+    kin: Arc<[IdentityId]>,
     /// Where it may come from.
     networks: Networks,
 }
@@ -68,11 +71,22 @@ impl Identities {
             most_over_ssh: MostOverSsh::Nothing,
             roles: roles.clone(),
         };
+        let mut groups: HashMap<Name, Vec<IdentityId>> = HashMap::new();
+        for identity in &identities {
+            if let Some(group) = &identity.group {
+                groups.entry(group.clone()).or_default().push(identity.id.clone());
+            }
+        }
         for identity in identities.into_iter().filter(|identity| identity.revoked.is_none()) {
             let names = identity.roles.iter().map(String::as_str);
             let member = Arc::new(Member {
                 roles: identity.roles.join(","),
                 permissions: Arc::new(Permissions::compile(roles, names)),
+                kin: {
+                    let group = identity.group.as_ref().and_then(|group| groups.get(group));
+                    let others = group.into_iter().flatten().filter(|id| **id != identity.id);
+                    std::iter::once(&identity.id).chain(others).cloned().collect()
+                },
                 networks: identity.networks(),
                 identity,
             });
@@ -201,6 +215,7 @@ impl Identities {
                 roles,
                 credential: credential.to_string(),
             },
+            kin: member.kin.clone(),
             permissions,
             ungranted: None,
             not_after,
@@ -305,6 +320,7 @@ impl Identities {
                 roles,
                 credential: Credential::OutsideCertificate(Box::new(outside.clone())).to_string(),
             },
+            kin: Arc::new([]),
             permissions,
             ungranted,
             not_after: Some(outside.not_after),
@@ -365,6 +381,7 @@ mod tests {
             matches,
             ssh_keys: Vec::new(),
             sshd: false,
+            group: None,
         }
     }
 
@@ -600,7 +617,7 @@ mod tests {
             (&["admin"], Some("nobody"), "", [false; 3]),
             (&["admin"], None, "operator by ssh.max_role", starts),
             (&["admin", "viewer"], None, "operator by ssh.max_role", starts),
-            (&["developer"], None, "developer", [true, false, true]),
+            (&["developer"], None, "developer", creates),
             (&["admin", "developer"], None, "developer,operator by ssh.max_role", creates),
         ];
         for (roles, most, shown, expected) in cases {

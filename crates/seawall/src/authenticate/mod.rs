@@ -15,6 +15,7 @@ use rustls::pki_types::CertificateDer;
 use seawall_rules::policy::Permissions;
 
 use crate::audit::Subject;
+use crate::state::IdentityId;
 use crate::state::notation::ssh_fingerprint;
 
 /// What a connection proved about itself, kept for as long as it lives so that it can be judged
@@ -116,6 +117,8 @@ impl fmt::Display for Credential {
 pub struct Authority {
     /// Who, for the record and for messages.
     pub subject: Subject,
+    /// Those whose things it shares, itself first; empty for who is no identity.
+    pub kin: Arc<[IdentityId]>,
     /// One entry an operation.
     pub permissions: Arc<Permissions>,
     /// Set where the connection is let in but nothing is granted (an outside certificate that

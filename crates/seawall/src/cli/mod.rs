@@ -15,6 +15,7 @@ mod join;
 mod log;
 mod man;
 mod network;
+mod owner;
 mod policy;
 mod reload;
 mod renew;
@@ -161,6 +162,7 @@ enum Command {
     Log(log::Args),
     Man(man::Args),
     Network(network::Args),
+    Owner(owner::Args),
     Policy(policy::Args),
     Reload(reload::Args),
     Renew(renew::Args),
@@ -190,6 +192,7 @@ impl Command {
             Self::Log(args) => log::run(context, args),
             Self::Man(args) => man::run(context, args),
             Self::Network(args) => network::run(context, args),
+            Self::Owner(args) => owner::run(context, args),
             Self::Policy(args) => policy::run(context, args),
             Self::Reload(args) => reload::run(context, args),
             Self::Renew(args) => renew::run(context, args),
@@ -209,7 +212,7 @@ impl Command {
 /// The order of `seawall --help`; a test holds it complete.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Run the gate", &["up", "serve", "reload"]),
-    ("Say who may enter", &["identity", "revoke", "network", "firewall", "ca", "ssh"]),
+    ("Say who may enter", &["identity", "revoke", "owner", "network", "firewall", "ca", "ssh"]),
     ("Enter", &["join", "renew", "dial-stdio"]),
     ("See what it does", &["status", "sessions", "policy", "log"]),
     ("Find holes", &["scan"]),

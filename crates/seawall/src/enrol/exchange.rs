@@ -75,6 +75,7 @@ impl Gate {
             matches: vec![],
             ssh_keys: vec![],
             sshd: false,
+            group: None,
         };
         let alice = store.add_identity(&alice, now).unwrap();
         let issue = |&age: &u32| {

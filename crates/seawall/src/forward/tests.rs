@@ -45,6 +45,7 @@ impl Rig {
         };
         let authority = Authority {
             subject,
+            kin: Arc::new([]),
             permissions: Arc::new(Permissions::compile(&Roles::built_in(), [ADMIN])),
             ungranted: None,
             not_after: None,

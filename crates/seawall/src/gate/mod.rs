@@ -27,6 +27,7 @@ use crate::enrol::server::Enrolment;
 use crate::exposure::watch::Watch;
 use crate::listen::Sources;
 use crate::metrics::{Limit, Metrics};
+use crate::own::Owners;
 use crate::quota::Quotas;
 use crate::sessions::{Registered, Session, Sessions, TooMany};
 use crate::ssh;
@@ -57,6 +58,8 @@ pub struct Gate {
     pub ssh: Option<ssh::Server>,
     /// Tells that another snapshot is in force.
     pub published: watch::Sender<()>,
+    /// Whose the engine's things are.
+    pub owners: Owners,
     /// What is known of the host.
     pub watch: Watch,
     /// When it began to serve.
@@ -64,13 +67,23 @@ pub struct Gate {
     /// What it listens on, as `status` shows it.
     pub listeners: Vec<String>,
     // Locked by commands and enrolments only, never on the way of a request.
-    store: Mutex<Store>,
+    store: Arc<Mutex<Store>>,
 }
 
 impl Gate {
     /// A gate with nobody connected.
-    pub fn new(snapshot: Snapshot, store: Store, trail: Trail, listeners: Vec<String>) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn new(
+        snapshot: Snapshot,
+        store: Store,
+        trail: Trail,
+        listeners: Vec<String>,
+    ) -> Result<Self, Error> {
+        let store = Arc::new(Mutex::new(store));
+        Ok(Self {
+            owners: Owners::of(store.clone())?,
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions: Sessions::default(),
             admission: Admission::default(),
@@ -85,8 +98,8 @@ impl Gate {
             published: watch::Sender::new(()),
             started: SystemTime::now(),
             listeners,
-            store: Mutex::new(store),
-        }
+            store,
+        })
     }
 
     /// The state store. Not for the way of a request: SQLite may fsync.
@@ -195,6 +208,7 @@ impl Gate {
     /// What was refused; nothing was changed then.
     pub fn change(&self, call: StateCall) -> Result<Reply, Error> {
         let recorded = call.recorded();
+        let owners = matches!(call, StateCall::SetOwner { .. });
         if let Some((what, detail)) = &recorded {
             match self.trail.event(what, detail.clone()) {
                 // A full disk must not keep anybody in.
@@ -210,6 +224,9 @@ impl Gate {
             self.trail.change_refused(what, &error.message);
         }
         let reply = done?;
+        if owners {
+            self.owners.reread()?;
+        }
         if recorded.is_some() {
             self.refresh()?;
         }
@@ -305,7 +322,7 @@ mod tests {
         state::execute(&mut store, set_up, &config.roles, then).unwrap();
         let snapshot = Snapshot::build_at(&mut store, Arc::new(config.clone()), then).unwrap();
         let trail = Trail::open(&config.audit, &context.state_dir).unwrap();
-        (Gate::new(snapshot, store, trail, Vec::new()), dir)
+        (Gate::new(snapshot, store, trail, Vec::new()).unwrap(), dir)
     }
 
     #[test]

@@ -76,7 +76,7 @@ async fn serve(
         .event("start", json!({ "version": env!("CARGO_PKG_VERSION"), "listen": described }))
         .doing(|| "begin the audit trail".to_owned())?;
 
-    let mut gate = Gate::new(snapshot, store, trail, described.clone());
+    let mut gate = Gate::new(snapshot, store, trail, described.clone())?;
     gate.ssh = server;
     let gate = Arc::new(gate);
     let stop = CancellationToken::new();

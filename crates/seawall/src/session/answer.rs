@@ -56,12 +56,16 @@ impl Answer {
 
 /// Whether the request is well-formed, and another identity could have it.
 fn is_of_a_role(refusal: &Refusal) -> bool {
-    matches!(refusal.status, 403 | 429)
+    matches!(refusal.status, 403 | 404 | 409 | 429)
 }
 
 /// What a refused client reads: who may not do what, by which rule, and where to read more.
 fn denial(subject: &Subject, refusal: &Refusal, id: RequestId) -> String {
-    let Refusal { rule, reason, .. } = refusal;
+    let Refusal { rule, reason, status } = refusal;
+    // What is somebody else's is not there: in the engine's own words, and nothing else.
+    if *status == 404 {
+        return reason.clone();
+    }
     if !is_of_a_role(refusal) {
         return format!("seawall: {reason} [rule {rule}, request {id}]");
     }

@@ -52,13 +52,14 @@ impl Rig {
                 from: Vec::new(),
                 matches: Vec::new(),
                 ssh: SshChange::default(),
+                group: None,
                 request: Some(Key::generate().unwrap().request().unwrap()),
                 invite: None,
             });
         }
         let snapshot = Snapshot::build(&mut store, config.clone()).unwrap();
         let trail = Trail::open(&config.audit, &context.state_dir).unwrap();
-        let gate = Gate::new(snapshot, store, trail, Vec::new());
+        let gate = Gate::new(snapshot, store, trail, Vec::new()).unwrap();
         Self { listener: UnixListener::bind(&socket).unwrap(), gate, dir }
     }
 
@@ -379,6 +380,7 @@ fn set_role(rig: &Rig, name: &str, role: &str) {
         from: None,
         matches: None,
         ssh: SshChange::default(),
+        group: None,
         force: crate::state::call::Force::Yes,
     };
     rig.gate.change(call).unwrap();
@@ -449,6 +451,7 @@ async fn a_revocation_is_not_undone_by_a_change_at_the_same_moment() {
             from: Vec::new(),
             matches: Vec::new(),
             ssh: SshChange::default(),
+            group: None,
             request: None,
             invite: None,
         })

@@ -140,9 +140,9 @@ fn carry_over(db: &Connection, now: i64) -> Result<(), rusqlite::Error> {
     )?;
     transaction.execute(
         "INSERT INTO main.identities
-         (id, name, kind, roles, networks, lifetime, created, revoked, reason, removed)
+         (id, name, kind, roles, networks, lifetime, created, revoked, reason, removed, team)
          SELECT id, name, kind, roles, networks, lifetime, created, coalesce(revoked, ?1),
-                coalesce(reason, 'unspecified'), removed
+                coalesce(reason, 'unspecified'), removed, team
          FROM now.identities WHERE id NOT IN (SELECT id FROM main.identities)",
         [now],
     )?;
@@ -156,6 +156,11 @@ fn carry_over(db: &Connection, now: i64) -> Result<(), rusqlite::Error> {
          UPDATE main.ssh_keys AS held SET revoked = owner.revoked, reason = owner.reason
          FROM main.identities AS owner
          WHERE owner.id = held.identity AND owner.revoked IS NOT NULL AND held.revoked IS NULL;",
+    )?;
+    // What was made since the backup is still its owner's.
+    transaction.execute_batch(
+        "INSERT OR REPLACE INTO main.owned SELECT * FROM now.owned;
+         INSERT OR REPLACE INTO main.promises SELECT * FROM now.promises;",
     )?;
     // A key that both have given to a live identity, each to another, stays with the backup's.
     transaction.execute(

@@ -9,12 +9,12 @@ use std::time::SystemTime;
 
 use ipnet::IpNet;
 use seawall_rules::identity::Name;
-use seawall_rules::ssh;
+use seawall_rules::{reference, ssh};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use zeroize::Zeroize as _;
 
-use super::{Authority, Credentials, Identity, Invited, Kind, Match, notation};
+use super::{Authority, Credentials, Identity, IdentityId, Invited, Kind, Match, notation};
 use crate::pki::{PublicKey, Reason, sha256};
 
 /// One change or question; answered by [`Reply`].
@@ -39,6 +39,8 @@ pub enum StateCall {
         matches: Vec<Match>,
         /// How it may enter over SSH.
         ssh: SshChange,
+        /// Whose things it shares.
+        group: Option<Name>,
         /// PEM certificate request: answer with credentials.
         request: Option<String>,
         /// Answer with an invitation.
@@ -128,6 +130,17 @@ pub enum StateCall {
         /// The host's name, for the CA's subject.
         host: String,
     },
+    /// Whose things are. [`Reply::Owners`].
+    Owners,
+    /// Gives a thing to an identity, or takes it from whoever has it.
+    SetOwner {
+        /// Of what kind.
+        kind: OwnedKind,
+        /// Its full id; of a volume, its name. A running gate asks the engine for it.
+        id: String,
+        /// To whom; `None` is nobody.
+        owner: Option<Name>,
+    },
     /// Changes an identity; what is `None` stays. [`Reply::Identity`].
     SetIdentity {
         /// Its name.
@@ -144,6 +157,8 @@ pub enum StateCall {
         matches: Option<Vec<Match>>,
         /// How it may enter over SSH.
         ssh: SshChange,
+        /// Whose things it shares from now on.
+        group: Option<Membership>,
         /// Also when it is the last admin and would be none any more.
         force: Force,
     },
@@ -167,6 +182,16 @@ pub struct SshChange {
     pub remove: Vec<String>,
     /// Whether it may enter through the host's own sshd; `None` leaves that as it is.
     pub sshd: Option<bool>,
+}
+
+/// Whose things an identity shares.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Membership {
+    /// Nobody's: it has its own.
+    None,
+    /// Those of all who have this group.
+    Of(Name),
 }
 
 /// Whether to do what would lock people out.
@@ -230,6 +255,8 @@ pub enum Reply {
     Invitation(Invitation),
     /// Newest first.
     Invitations(Vec<Invited>),
+    /// Whose things are.
+    Owners(Vec<OwnerRow>),
     /// What was revoked.
     Revoked {
         /// Whose.
@@ -255,6 +282,39 @@ pub enum Reply {
     },
     /// For people or files.
     Text(String),
+}
+
+/// What can be given to somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the variants are the engine's objects")]
+pub enum OwnedKind {
+    Container,
+    Network,
+    Volume,
+}
+
+impl From<OwnedKind> for reference::Kind {
+    fn from(kind: OwnedKind) -> Self {
+        match kind {
+            OwnedKind::Container => Self::Container,
+            OwnedKind::Network => Self::Network,
+            OwnedKind::Volume => Self::Volume,
+        }
+    }
+}
+
+/// A thing and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnerRow {
+    /// `container`, `network` or `volume`.
+    pub kind: String,
+    /// Its full id; of a volume, its name.
+    pub id: String,
+    /// Whose it is; the name that its identity has or had.
+    pub owner: String,
+    /// That identity's id.
+    pub identity: IdentityId,
 }
 
 /// What the caller needs to write an invitation out.
@@ -327,8 +387,9 @@ impl StateCall {
             | Self::RemoveOutsideCa
             | Self::Revoke { .. }
             | Self::RevokeInvitation { .. } => true,
-            Self::SetIdentity { kind, roles, ttl, from, matches, ssh, .. } => {
+            Self::SetIdentity { kind, roles, ttl, from, matches, ssh, group, .. } => {
                 ssh.add.is_empty()
+                    && group.is_none()
                     && ssh.sshd != Some(true)
                     && (kind, roles, ttl, from, matches) == (&None, &None, &None, &None, &None)
             }
@@ -347,15 +408,33 @@ impl StateCall {
             der.map(|der| notation::hex(&sha256(&der)))
         };
         Some(match self {
-            Self::Authorities | Self::Identities | Self::Identity { .. } | Self::Invitations => {
+            Self::Authorities
+            | Self::Identities
+            | Self::Identity { .. }
+            | Self::Invitations
+            | Self::Owners => {
                 return None;
             }
+            Self::SetOwner { kind, id, owner } => {
+                ("owner.set", json!({ "kind": kind, "id": id, "owner": owner }))
+            }
             Self::AcceptClock => ("clock.accept", json!({})),
-            Self::AddIdentity { name, kind, roles, ttl, from, matches, ssh, request, invite } => (
+            Self::AddIdentity {
+                name,
+                kind,
+                roles,
+                ttl,
+                from,
+                matches,
+                ssh,
+                group,
+                request,
+                invite,
+            } => (
                 "identity.add",
                 json!({
                     "name": name, "kind": kind, "roles": roles, "ttl": ttl, "from": from,
-                    "matches": matches, "ssh": ssh.recorded(),
+                    "matches": matches, "ssh": ssh.recorded(), "group": group,
                     "spki": request.as_deref().and_then(spki),
                     "invitation_seconds": invite.as_ref().map(|invite| invite.valid_for),
                 }),
@@ -384,11 +463,11 @@ impl StateCall {
             }
             Self::RevokeInvitation { id } => ("invitation.revoke", json!({ "id": id })),
             Self::RotateCa { host } => ("ca.rotate", json!({ "host": host })),
-            Self::SetIdentity { name, kind, roles, ttl, from, matches, ssh, force } => (
+            Self::SetIdentity { name, kind, roles, ttl, from, matches, ssh, group, force } => (
                 "identity.set",
                 json!({
                     "name": name, "kind": kind, "roles": roles, "ttl": ttl, "from": from,
-                    "matches": matches, "ssh": ssh.recorded(), "force": force,
+                    "matches": matches, "ssh": ssh.recorded(), "group": group, "force": force,
                 }),
             ),
             Self::SetUp { host, hostnames } => {
@@ -429,6 +508,7 @@ mod tests {
             from: vec!["10.0.0.0/8".parse().unwrap()],
             matches: vec![Match::Spki([7; 32]), Match::Cn("a".to_owned())],
             ssh: SshChange { sshd: Some(true), ..SshChange::default() },
+            group: Some(Name::parse("web").unwrap()),
             request: None,
             invite: Some(Invite { secret_hash: [1; 32], valid_for: 5 }),
         };

@@ -5,17 +5,20 @@
 //! `--force`. It is a guard against slips, not against loss: whoever is root on the gate's host
 //! can add a new admin at any time.
 
+use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
 use seawall_rules::identity::Name;
 use seawall_rules::policy::{ADMIN, Roles};
+use seawall_rules::reference::Kind;
 use seawall_rules::ssh::key::PublicKey as PublicSshKey;
 
 use super::call::{
-    Force, Invitation, Invite, Made, NotRenewed, Reply, Secret, SshChange, StateCall,
+    Force, Invitation, Invite, Made, Membership, NotRenewed, OwnerRow, Reply, Secret, SshChange,
+    StateCall,
 };
 use super::notation::{from_hex, from_ssh_fingerprint, hex, rfc3339, ssh_fingerprint};
-use super::{Authority, Error, Identity, IdentityId, Match, Registered, Standing, Store};
+use super::{Authority, Error, Identity, IdentityId, Match, Owned, Registered, Standing, Store};
 use crate::cli::report;
 use crate::pki::{self, Ca, PublicKey, Reason};
 
@@ -57,7 +60,18 @@ fn change(
             store.accept_clock(now)?;
             Reply::Done
         }
-        StateCall::AddIdentity { name, kind, roles, ttl, from, matches, ssh, request, invite } => {
+        StateCall::AddIdentity {
+            name,
+            kind,
+            roles,
+            ttl,
+            from,
+            matches,
+            ssh,
+            group,
+            request,
+            invite,
+        } => {
             if let Some(old) = store.identity(&name)?.filter(|old| old.revoked.is_none()) {
                 return Err(report::Error::failed(format!("there is an identity `{}`", old.name))
                     .hint(format!("`seawall identity set {name}` changes it"))
@@ -76,6 +90,7 @@ fn change(
                 matches,
                 ssh_keys: Vec::new(),
                 sshd: ssh.sshd.unwrap_or(false),
+                group,
             };
             check_matches(store, &new)?;
             let id = store.add_identity(&new, now)?;
@@ -119,6 +134,7 @@ fn change(
             let identity = live(store, &name)?;
             Reply::Credentials(issue(store, &identity.id, &request, now)?)
         }
+        StateCall::Owners => Reply::Owners(owners(store)?),
         StateCall::RemoveIdentity { name, force } => {
             let identity = known(store, &name)?;
             check_last_admin(store, &identity, force, now)?;
@@ -146,7 +162,7 @@ fn change(
             rotate(store, &host, now)?;
             authorities(store, now)?
         }
-        StateCall::SetIdentity { name, kind, roles, ttl, from, matches, ssh, force } => {
+        StateCall::SetIdentity { name, kind, roles, ttl, from, matches, ssh, group, force } => {
             let mut identity = live(store, &name)?;
             if let Some(roles) = roles {
                 let roles = checked_roles(roles, known_roles)?;
@@ -159,6 +175,11 @@ fn change(
             identity.ttl = checked_ttl(ttl)?.or(identity.ttl);
             identity.from = from.unwrap_or(identity.from);
             identity.sshd = ssh.sshd.unwrap_or(identity.sshd);
+            match group {
+                Some(Membership::Of(group)) => identity.group = Some(group),
+                Some(Membership::None) => identity.group = None,
+                None => {}
+            }
             if let Some(matches) = matches {
                 identity.matches = matches;
                 check_matches(store, &identity)?;
@@ -167,9 +188,56 @@ fn change(
             change_ssh_keys(store, &identity.id, &ssh, now)?;
             Reply::Identity(known(store, &name)?)
         }
+        StateCall::SetOwner { kind, id, owner } => {
+            set_owner(store, kind.into(), id, owner.as_ref(), now)?;
+            Reply::Done
+        }
         StateCall::SetUp { host, hostnames } => set_up(store, &host, &hostnames, now)?,
         StateCall::Backup | StateCall::ForgetCaKey { .. } => Reply::Done,
     })
+}
+
+fn owners(store: &Store) -> Result<Vec<OwnerRow>, Error> {
+    let mut names = HashMap::new();
+    let mut rows = Vec::new();
+    for thing in store.owned()? {
+        if !names.contains_key(&thing.identity) {
+            let name = store.identity_by_id(&thing.identity)?.map(|identity| identity.name);
+            let name = name.ok_or(Error::UnknownIdentity)?.to_string();
+            names.insert(thing.identity.clone(), name);
+        }
+        rows.push(OwnerRow {
+            kind: thing.kind.as_str().to_owned(),
+            id: thing.id,
+            owner: names[&thing.identity].clone(),
+            identity: thing.identity,
+        });
+    }
+    rows.sort_by(|a, b| (&a.kind, &a.owner, &a.id).cmp(&(&b.kind, &b.owner, &b.id)));
+    Ok(rows)
+}
+
+fn set_owner(
+    store: &mut Store,
+    kind: Kind,
+    id: String,
+    owner: Option<&Name>,
+    now: SystemTime,
+) -> Result<(), report::Error> {
+    // A name or the beginning of an id would be nobody's.
+    let full = id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit());
+    if kind != Kind::Volume && !full {
+        let message = format!("`{}` is no full id", id.escape_debug());
+        return Err(report::Error::usage(message)
+            .hint("with a gate running, names are looked up; without one, give all 64 digits"));
+    }
+    match owner {
+        Some(name) => {
+            let identity = live(store, name)?.id;
+            Ok(store.own(&[Owned { kind, id, identity, claim: None }], now)?)
+        }
+        None => Ok(store.disown(&[(kind, id)], &[])?),
+    }
 }
 
 fn set_up(

@@ -62,8 +62,9 @@ impl Store {
         let id = new_id()?;
         self.atomically(|store| {
             store.db.execute(
-                "INSERT INTO identities (id, name, kind, roles, networks, lifetime, created, sshd)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT INTO identities
+                 (id, name, kind, roles, networks, lifetime, created, sshd, team)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                 params![
                     id.0,
                     new.name.as_str(),
@@ -73,6 +74,7 @@ impl Store {
                     new.ttl.map(|ttl| i64::try_from(ttl).unwrap_or(i64::MAX)),
                     seconds(now),
                     new.sshd,
+                    new.group.as_ref().map(Name::as_str),
                 ],
             )?;
             store.set_matches(&id, &new.matches)?;
@@ -81,7 +83,7 @@ impl Store {
         Ok(id)
     }
 
-    /// Writes roles, networks, kind, lifetime, matches and the way by sshd of `changed`.
+    /// Writes roles, networks, kind, lifetime, matches, group and the way by sshd of `changed`.
     ///
     /// # Errors
     /// [`Error::UnknownIdentity`] when it is revoked or gone; [`Error::Database`].
@@ -89,7 +91,7 @@ impl Store {
         self.atomically(|store| {
             let rows = store.db.execute(
                 "UPDATE identities SET kind = ?2, roles = ?3, networks = ?4, lifetime = ?5,
-                     sshd = ?6
+                     sshd = ?6, team = ?7
                  WHERE id = ?1 AND revoked IS NULL",
                 params![
                     changed.id.0,
@@ -98,6 +100,7 @@ impl Store {
                     list(&changed.from),
                     changed.ttl.map(|ttl| i64::try_from(ttl).unwrap_or(i64::MAX)),
                     changed.sshd,
+                    changed.group.as_ref().map(Name::as_str),
                 ],
             )?;
             if rows == 0 {
@@ -297,7 +300,8 @@ pub(super) fn new_id() -> Result<IdentityId, pki::Error> {
 }
 
 const IDENTITY: &str =
-    "SELECT id, name, kind, roles, networks, lifetime, created, revoked, sshd FROM identities";
+    "SELECT id, name, kind, roles, networks, lifetime, created, revoked, sshd, team
+     FROM identities";
 
 fn identity(row: &Row<'_>) -> Result<Identity, rusqlite::Error> {
     let name: String = row.get("name")?;
@@ -323,6 +327,10 @@ fn identity(row: &Row<'_>) -> Result<Identity, rusqlite::Error> {
         matches: Vec::new(),
         ssh_keys: Vec::new(),
         sshd: row.get("sshd")?,
+        group: {
+            let name: Option<String> = row.get("team")?;
+            name.map(|name| Name::parse(&name)).transpose().map_err(|_| damaged("team"))?
+        },
     })
 }
 

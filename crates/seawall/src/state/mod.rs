@@ -12,6 +12,7 @@ mod certificates;
 mod execute;
 mod identities;
 mod invitations;
+mod owners;
 mod schema;
 mod ssh_keys;
 mod store;
@@ -29,6 +30,7 @@ pub use backup::restore;
 pub use certificates::Credentials;
 pub use execute::execute;
 pub use invitations::{InvitationRefused, Invited, InvitedStanding};
+pub use owners::{Owned, Promise};
 pub use ssh_keys::Registered;
 pub use store::{Lock, Store, TOLERANCE};
 
@@ -70,6 +72,8 @@ pub struct Identity {
     pub ssh_keys: Vec<SshKey>,
     /// Whether it may enter through the host's own sshd.
     pub sshd: bool,
+    /// Those who have the same group share what they make.
+    pub group: Option<Name>,
 }
 
 /// Whose an identity is.

@@ -129,6 +129,23 @@ const STEPS: &[&str] = &[
     DROP TABLE matches;
     ALTER TABLE new_matches RENAME TO matches;
 ",
+    "
+    CREATE TABLE owned (
+        kind     TEXT NOT NULL,
+        id       TEXT NOT NULL,
+        identity TEXT NOT NULL REFERENCES identities,
+        claim    TEXT,
+        since    INTEGER NOT NULL,
+        PRIMARY KEY (kind, id)
+    ) STRICT;
+    CREATE TABLE promises (
+        claim    TEXT PRIMARY KEY,
+        kind     TEXT NOT NULL,
+        identity TEXT NOT NULL REFERENCES identities,
+        since    INTEGER NOT NULL
+    ) STRICT;
+    ALTER TABLE identities ADD COLUMN team TEXT;
+",
 ];
 
 #[cfg(test)]

@@ -55,6 +55,19 @@ fn with_tls_1_2(side: Side) -> (Docker, Option<Gate>) {
 
 fn compose_brings_a_project_up_and_down(side: Side) {
     let (docker, _gate) = with_tls_1_2(side);
+    brings_a_project_up_and_down(&docker);
+}
+
+#[test]
+fn a_developer_brings_a_compose_project_up_and_down_beside_another_one() {
+    let gate = Gate::up_with(&Engine::shared().socket(), "[tls]\nmin_version = \"1.2\"");
+    let other = gate.docker_as("dirk", "developer");
+    let theirs = other.idle_container("beside");
+    brings_a_project_up_and_down(&gate.docker_as("dora", "developer"));
+    assert_eq!(other.run(["ps", "-q", "--no-trunc"]).ok(), theirs.id);
+}
+
+fn brings_a_project_up_and_down(docker: &Docker) {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("docker-compose.yml"), PROJECT).unwrap();
     let project = fresh("compose");

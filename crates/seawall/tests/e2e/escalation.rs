@@ -176,6 +176,7 @@ const ELSEWHERE: &[&str] = &[
     "escape.buildkit",
     "escape.checkpoint",
     "escape.connect",
+    "escape.container-name",
     "escape.exec-privileged",
     "escape.image-change",
     "escape.image-source",
@@ -186,8 +187,9 @@ const ELSEWHERE: &[&str] = &[
 #[test]
 fn every_entry_of_the_catalogue_is_taken_by_the_engine_and_refused_by_the_gate() {
     let engine = Engine::shared();
-    let gate = Gate::up(&engine.socket());
-    let mut developer = gate.connect(&gate.credentials("dora", "developer"));
+    let gate = Gate::up_with(&engine.socket(), OPENED);
+    // For everybody's things, so that what is somebody else's is not just missing.
+    let mut developer = gate.connect(&gate.credentials("otto", "opened"));
     let other = crate::support::client::Side::Engine.docker();
     let other = other.idle_container("other");
     for Case { rule, field, body, stored } in cases(&other.id) {
@@ -230,9 +232,15 @@ fn every_entry_of_the_catalogue_has_a_case() {
 /// A role that has the operation, so that what it asks for is what refuses it.
 const OPENED: &str = r#"
 [roles.opened]
-extends = ["developer", "operator"]
-operations = ["NetworkConnect", "NetworkCreate", "VolumeCreate", "ContainerUpdate"]
+extends = "operator"
+operations = [
+    "ContainerCreate", "ContainerRename", "ContainerUpdate", "ImageCreate", "NetworkConnect", "NetworkCreate",
+    "VolumeCreate",
+]
+images = ["*"]
 networks = ["*"]
+ports = ["1024-65535"]
+users = ["*"]
 volumes = ["*"]
 "#;
 
@@ -262,6 +270,7 @@ fn what_gives_the_host_away_elsewhere_is_refused_as_well() {
     }
     for (target, rule) in [
         ("/containers/x/start?checkpoint=c", "escape.checkpoint"),
+        ("/containers/x/rename?name=c0ffeec0ffee", "escape.container-name"),
         ("/images/create?fromSrc=http%3A%2F%2F127.0.0.1%2F&repo=a", "escape.image-source"),
         ("/build?networkmode=host", "escape.host-network"),
         ("/build?networkmode=container:x", "escape.joined-namespace"),
@@ -315,7 +324,12 @@ fn what_was_judged_is_what_the_engine_stores() {
     let id = id.as_str().unwrap();
     let mut direct = Connection::unix(&engine.socket());
     direct.send(request("GET", &format!("/v1.41/containers/{id}/json")));
-    let inspected: Value = serde_json::from_slice(&direct.answer("GET").body).unwrap();
+    let mut inspected: Value = serde_json::from_slice(&direct.answer("GET").body).unwrap();
+    // Whose it is, which the gate adds.
+    let labels = inspected["Config"]["Labels"].as_object_mut().unwrap();
+    for name in ["io.seawall.owner", "io.seawall.claim"] {
+        assert!(labels.remove(name).is_some(), "{name}");
+    }
     for (sent, place) in [(&config, "Config"), (&host_config, "HostConfig")] {
         for (name, value) in sent.as_object().unwrap() {
             assert_eq!(&inspected[place][name], value, "{place}.{name}");

@@ -19,6 +19,7 @@ mod limits_of_enrolment;
 mod looking;
 mod networks;
 mod objects;
+mod ownership;
 mod podman;
 mod policy;
 mod redaction;

@@ -44,6 +44,9 @@ pub(super) struct Args {
     /// It may also enter through the host's own sshd
     #[arg(long)]
     sshd: bool,
+    /// Those of the same group share what they make
+    #[arg(long, value_name = "GROUP")]
+    group: Option<Name>,
     #[command(flatten)]
     hand_out: HandOut,
     /// Say what was made as JSON
@@ -82,6 +85,7 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
         from: args.from,
         matches: args.matches,
         ssh,
+        group: args.group,
         request: prepared.as_ref().and_then(|prepared| prepared.request()),
         invite: prepared.as_ref().and_then(|prepared| prepared.invite()),
     };

@@ -99,6 +99,9 @@ pub(super) fn shown(identity: &Identity, now: SystemTime) -> String {
     for matching in &identity.matches {
         text += &format!("match:     {}\n", fields::show_match(matching).escape_debug());
     }
+    if let Some(group) = &identity.group {
+        text += &format!("group:     {group}\n");
+    }
     if identity.sshd {
         text += "sshd:      it may enter through the host's own sshd\n";
     }
@@ -190,6 +193,7 @@ mod tests {
             matches: Vec::new(),
             ssh_keys: Vec::new(),
             sshd: false,
+            group: None,
         }
     }
 

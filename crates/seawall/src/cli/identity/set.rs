@@ -10,7 +10,7 @@ use super::{fields, ssh_keys, unexpected};
 use crate::admin::client::state_call;
 use crate::cli::Context;
 use crate::cli::report::{self, Error};
-use crate::state::call::{Force, Reply, SshChange, StateCall};
+use crate::state::call::{Force, Membership, Reply, SshChange, StateCall};
 use crate::state::{Kind, Match};
 
 /// Change an identity; in force at once, for open connections too
@@ -20,7 +20,7 @@ use crate::state::{Kind, Match};
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("change").required(true).multiple(true).args([
     "roles", "machine", "person", "ttl", "from", "from_anywhere", "matches", "no_match",
-    "ssh_keys", "remove_ssh_keys", "sshd", "no_sshd",
+    "ssh_keys", "remove_ssh_keys", "sshd", "no_sshd", "group", "no_group",
 ])))]
 pub(super) struct Args {
     /// Whom
@@ -62,6 +62,12 @@ pub(super) struct Args {
     /// It may not enter through the host's own sshd
     #[arg(long, conflicts_with = "sshd")]
     no_sshd: bool,
+    /// Those of the same group share what they make
+    #[arg(long, value_name = "GROUP")]
+    group: Option<Name>,
+    /// It shares what it makes with nobody
+    #[arg(long, conflicts_with = "group")]
+    no_group: bool,
     /// Also when the last admin would be none any more
     #[arg(long)]
     force: bool,
@@ -87,6 +93,10 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
             sshd: (args.sshd || args.no_sshd).then_some(args.sshd),
         },
         matches: (args.no_match || !args.matches.is_empty()).then_some(args.matches),
+        group: match args.no_group {
+            true => Some(Membership::None),
+            false => args.group.map(Membership::Of),
+        },
         force: Force::from(args.force),
     };
     match state_call(context, call)? {

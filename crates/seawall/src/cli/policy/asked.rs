@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use seawall_rules::command_line::{Described, NotUnderstood};
 use seawall_rules::identity::Name;
-use seawall_rules::policy::{Missing, Permissions, Roles, Smallest, judge};
+use seawall_rules::policy::{Missing, Permissions, Roles, Smallest, judge_if_own};
 use seawall_rules::target::ApiVersion;
 use seawall_rules::verdict::Verdict;
 use serde::Serialize;
@@ -156,7 +156,7 @@ impl Judged {
         judged.operation = Some(request.route.operation.as_str());
         judged.asks = request.facts.asks.iter().map(|fact| fact.ask.notation()).collect();
         let missing = permissions.missing(&request);
-        match judge(permissions, request) {
+        match judge_if_own(permissions, request) {
             Verdict::Allow(grant) => {
                 judged.allowed = true;
                 judged.rule = grant.rule().to_owned();
@@ -219,9 +219,9 @@ mod tests {
         insta::assert_snapshot!(answer.to_text(), @r#"
         viewer may not:
           refused  POST /containers/create, by rule role.operations
-                   may not create a container (ContainerCreate): role viewer does not grant it; developer or admin would
+                   may not create a container (ContainerCreate): role viewer does not grant it; developer, deployer or admin would
           refused  POST /images/create?fromImage=alpine&tag=latest, if the image is not there, by rule role.operations
-                   may not pull or import an image (ImageCreate): role viewer does not grant it; developer or admin would
+                   may not pull or import an image (ImageCreate): role viewer does not grant it; developer, deployer or admin would
         a role with this would grant the rest of it:
           extends = ["viewer"]
           operations = ["ContainerCreate", "ImageCreate"]

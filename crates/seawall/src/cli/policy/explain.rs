@@ -314,7 +314,7 @@ mod tests {
         decision    refused by rule role.operations
         reason      may not stop a container (ContainerStop): role viewer does not grant it; operator or admin would
         outcome     status 403, complete after 312.0µs
-        granted by  operator, admin
+        granted by  operator, developer, deployer, admin
         to grant it seawall identity set alice --role operator
         ");
     }

@@ -76,12 +76,8 @@ fn in_full(roles: &Arc<Roles>, role: &Role) -> String {
         })
         .collect();
     let operations = table(["OPERATION", "REQUEST", "RULE", "MAY"], &rows);
-    let terms: Vec<_> = role
-        .terms()
-        .written()
-        .into_iter()
-        .map(|(key, value)| format!("{key} = {value}\n"))
-        .collect();
+    let terms: Vec<_> =
+        role.written().into_iter().map(|(key, value)| format!("{key} = {value}\n")).collect();
     if terms.is_empty() { operations } else { format!("{operations}\n{}", terms.concat()) }
 }
 
@@ -113,7 +109,6 @@ fn json(roles: &Arc<Roles>, shown: &[Arc<Role>]) -> String {
             summary: role.summary(),
             built_in: role.standing() != Standing::Configured,
             terms: role
-                .terms()
                 .written()
                 .into_iter()
                 .map(|(key, value)| (key.to_owned(), value.into()))
@@ -148,7 +143,8 @@ mod tests {
         viewer     16          lists, inspects, histories, events, version, information and disk usage; secrets hidden
         read-only  21          what viewer may, and logs, statistics and processes; sees secrets, but takes no file out of a container
         operator   25          what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait; secrets hidden
-        developer  18          what viewer may, and pulls images and creates containers that have nothing of the host; not yet what touches existing ones
+        developer  51          containers, volumes and networks of its own, with nothing of the host: the full life of them, exec, attach and cp included; images of its own to build, commit, tag (`tags`) and remove
+        deployer   30          developer for machines: pulls images, and creates and replaces containers of its own; it reaches into none
         admin      113         everything, recorded; unknown fields and query keys pass
         ");
     }
@@ -193,7 +189,7 @@ mod tests {
             serde_json::from_str(&json(&roles, &every)).unwrap()
         };
         let roles: Vec<_> = all.as_array().unwrap().iter().map(|entry| &entry["role"]).collect();
-        assert_eq!(roles, ["viewer", "read-only", "operator", "developer", "admin"]);
+        assert_eq!(roles, ["viewer", "read-only", "operator", "developer", "deployer", "admin"]);
         let ping = &all[0]["operations"]
             .as_array()
             .unwrap()
@@ -209,7 +205,7 @@ mod tests {
         let error = named(&Roles::built_in(), "viewr").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "error: there is no role `viewr`\nhint: the roles are viewer, read-only, operator, developer and admin"
+            "error: there is no role `viewr`\nhint: the roles are viewer, read-only, operator, developer, deployer and admin"
         );
         assert_eq!(error.exit_code(), 2);
     }

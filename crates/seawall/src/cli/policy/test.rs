@@ -295,7 +295,7 @@ mod tests {
           + refused by escape.privileged: may not run a privileged container: `HostConfig.Privileged` is true, and only admin may
         DIFFERS viewer: docker stop web
           - refused by role.images
-          + refused by role.operations: may not stop a container (ContainerStop): role viewer does not grant it; operator or admin would
+          + refused by role.operations: may not stop a container (ContainerStop): role viewer does not grant it; operator, developer, deployer or admin would
         ok      who can: become-root
         DIFFERS who can: use-image alpine
           - exactly root can

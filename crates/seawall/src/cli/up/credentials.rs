@@ -132,6 +132,7 @@ fn add(name: Name, request: String) -> StateCall {
         from: Vec::new(),
         matches: Vec::new(),
         ssh: SshChange::default(),
+        group: None,
         request: Some(request),
         invite: None,
     }

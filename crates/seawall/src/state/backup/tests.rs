@@ -43,6 +43,7 @@ impl Gate {
             matches: Vec::new(),
             ssh_keys: Vec::new(),
             sshd: false,
+            group: None,
         };
         let id = store.add_identity(&new, self.now).unwrap();
         (id.clone(), self.issue(&mut store, &id))

@@ -71,6 +71,7 @@ fn add(who: &str, role: &str) -> StateCall {
         from: Vec::new(),
         matches: Vec::new(),
         ssh: SshChange::default(),
+        group: None,
         request: Some(request()),
         invite: None,
     }
@@ -148,6 +149,7 @@ fn the_last_admin_goes_only_by_force() {
         from: None,
         matches: None,
         ssh: SshChange::default(),
+        group: None,
         force,
     };
     let expected = gate.refused(revoke("alice", Force::No));
@@ -187,7 +189,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
     error: there is no role `viwer`
     hint: did you mean `viewer`?
     error: there is no role `king`
-    hint: the roles are viewer, read-only, operator, developer and admin
+    hint: the roles are viewer, read-only, operator, developer, deployer and admin
     error: there is no identity `alise`
     hint: did you mean `alice`?
     error: there is no identity `7f\u{1b}[31m`
@@ -388,6 +390,7 @@ fn ssh(who: &str, add: &[&str], remove: &[&str]) -> StateCall {
         from: None,
         matches: None,
         ssh: SshChange { add: owned(add), remove: owned(remove), sshd: None },
+        group: None,
         force: Force::No,
     }
 }

@@ -1,0 +1,76 @@
+//! What each operation concerns.
+
+use super::{Kind, Reach};
+use crate::operation::Operation;
+
+/// What an operation concerns that could be somebody's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Nothing, or images, which all share whose role covers their names.
+    Nothing,
+    /// What its path names, and perhaps its body.
+    Names {
+        /// Of what kind that is.
+        kind: Kind,
+        /// What is done with it.
+        reach: Reach,
+    },
+    /// All of a kind; its filters can narrow it.
+    List(Kind),
+    /// What happens to everything; its filters can narrow it.
+    Events,
+    /// Something new, and what its body names.
+    Makes(Kind),
+    /// A new image of the container that its query names, and perhaps a name for it.
+    Commits,
+    /// A new image, with the names in its query.
+    Builds,
+    /// An image that is there for all, or comes for all.
+    Pulls,
+    /// A name for an image.
+    Tags,
+    /// A name of an image, or an image with all its names.
+    Removes,
+    /// Everything, or what the gate does not know the owner of.
+    Whole,
+}
+
+/// The table.
+pub fn scope(operation: Operation) -> Scope {
+    use Operation::*;
+    let names = |kind, reach| Scope::Names { kind, reach };
+    match operation {
+        ContainerCreate => Scope::Makes(Kind::Container),
+        ContainerList => Scope::List(Kind::Container),
+        ContainerArchive
+        | ContainerArchiveInfo
+        | ContainerAttach
+        | ContainerAttachWebsocket
+        | ContainerExec
+        | PutContainerArchive => names(Kind::Container, Reach::Into),
+        ContainerChanges | ContainerDelete | ContainerExport | ContainerInspect | ContainerKill
+        | ContainerLogs | ContainerPause | ContainerRename | ContainerResize | ContainerRestart
+        | ContainerStart | ContainerStats | ContainerStop | ContainerTop | ContainerUnpause
+        | ContainerUpdate | ContainerWait => names(Kind::Container, Reach::Onto),
+        ExecInspect | ExecResize => names(Kind::Exec, Reach::Onto),
+        ExecStart => names(Kind::Exec, Reach::Into),
+        NetworkCreate => Scope::Makes(Kind::Network),
+        NetworkList => Scope::List(Kind::Network),
+        NetworkConnect | NetworkDelete | NetworkDisconnect | NetworkInspect => {
+            names(Kind::Network, Reach::Onto)
+        }
+        VolumeCreate => Scope::Makes(Kind::Volume),
+        VolumeList => Scope::List(Kind::Volume),
+        VolumeDelete | VolumeInspect => names(Kind::Volume, Reach::Onto),
+        SystemEvents => Scope::Events,
+        ImageCommit => Scope::Commits,
+        ImageCreate => Scope::Pulls,
+        ImageDelete => Scope::Removes,
+        ImageBuild => Scope::Builds,
+        ImageTag => Scope::Tags,
+        DistributionInspect | ImageAttestations | ImageGet | ImageGetAll | ImageHistory
+        | ImageInspect | ImageList | ImagePush | ImageSearch | SystemInfo | SystemPing
+        | SystemPingHead | SystemVersion => Scope::Nothing,
+        _ => Scope::Whole,
+    }
+}
