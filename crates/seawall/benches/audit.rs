@@ -73,6 +73,7 @@ fn run(trail: &Trail, session: u64, requests: u32) {
             refused: None,
             rule: "operator.read",
             unknown: &[],
+            asks: Some(&[]),
             generation: 1,
         };
         trail.decision(&decision).expect("recorded");

@@ -162,6 +162,7 @@ impl<S: Socket> Turn<'_, S> {
             refused: judged.as_ref().err().map(|refusal| refusal.reason.as_str()),
             rule: judged.as_ref().map_or_else(|refusal| refusal.rule, |(_, grant, _)| grant.rule()),
             unknown: &seen.unknown,
+            asks: seen.asks.as_deref(),
             generation: self.snapshot.generation,
         });
         account.decided(seen.operation, judged.as_ref().err().map(|refusal| refusal.rule));
@@ -285,11 +286,12 @@ impl<S: Socket> Turn<'_, S> {
         }
         let limits = &self.snapshot.config.limits;
         // What no role grants is refused without a look at its body.
-        if authority.permissions.rule(operation).is_some()
-            && let Some(document) = body::judged(self.client, &request, body, limits).await?
-        {
-            request = request.with_body(document)?;
-            seen.unknown.extend_from_slice(&request.facts.unknown);
+        if authority.permissions.rule(operation).is_some() {
+            if let Some(document) = body::judged(self.client, &request, body, limits).await? {
+                request = request.with_body(document)?;
+                seen.unknown.extend_from_slice(&request.facts.unknown);
+            }
+            seen.asks(&request);
         }
         let request = match policy::judge(&authority.permissions, request) {
             Verdict::Allow(grant) => return Ok((grant, Errand::default())),

@@ -43,6 +43,7 @@ fn request(trail: &Trail, name: &str, number: u32, refused: Option<&str>) {
         refused,
         rule: "viewer.read",
         unknown: &[],
+        asks: Some(&[]),
         generation: 1,
     };
     trail.decision(&decision).unwrap();

@@ -30,7 +30,7 @@ pub use written::{KEYS, Problem, RoleKey};
 
 use std::sync::Arc;
 
-use crate::facts::Fact;
+use crate::facts::{Ask, Fact, Facts};
 use crate::operation::{Operation, Request};
 use crate::reference::Scoping;
 use crate::reply::{self, Edit, Redact};
@@ -123,19 +123,23 @@ impl Permissions {
     ///
     /// # Errors
     /// What stands against it, of the role that gets furthest.
-    fn weigh(&self, request: &Request, isolation: Isolation) -> Result<Granted, Refusal> {
-        let hides = reply::has_secrets(request.route.operation);
+    fn weigh<'a>(
+        &self,
+        operation: Operation,
+        facts: &'a Facts,
+        unknown: Unknown,
+        isolation: Isolation,
+    ) -> Result<Granted, Option<&'a Fact>> {
+        let hides = reply::has_secrets(operation);
         let mut redacted = None;
-        let operation = request.route.operation;
-        let unknown = !request.unknown.is_empty() || !request.facts.unknown.is_empty();
         let mut furthest: Option<(usize, &Fact)> = None;
         for role in self.roles.iter().filter(|role| role.isolation() == isolation) {
             let Some(rule) = role.rule(operation) else { continue };
-            if unknown && role.standing() != Standing::Unrestricted {
+            if unknown == Unknown::Some && role.standing() != Standing::Unrestricted {
                 continue;
             }
-            match role.refuses(&request.facts) {
-                None if !hides || role.sees_all_of(&request.facts) => {
+            match role.refuses(facts) {
+                None if !hides || role.sees_all_of(facts) => {
                     return Ok(Granted { rule, isolation, redact: None });
                 }
                 None => {
@@ -148,12 +152,57 @@ impl Permissions {
                 Some(_) => {}
             }
         }
-        redacted.ok_or_else(|| match furthest {
-            Some((_, fact)) => refusal::not_covered(&self.roles, operation, fact),
-            None if unknown => refusal::unknown(request),
+        redacted.ok_or_else(|| furthest.map(|(_, fact)| fact))
+    }
+
+    /// What it says to a request that was recorded, as if what it named were its sender's own: the
+    /// rule that grants it.
+    ///
+    /// # Errors
+    /// The rule that refuses it.
+    pub fn replay(
+        &self,
+        operation: Operation,
+        asks: Vec<Ask>,
+        unknown: Unknown,
+    ) -> Result<Arc<str>, &'static str> {
+        let rule = self.rule(operation).ok_or(refusal::RULE_OF_OPERATIONS)?;
+        if asks.is_empty() && unknown == Unknown::None {
+            return Ok(rule.clone());
+        }
+        let asks = asks.into_iter().map(|ask| Fact { field: String::new(), ask }).collect();
+        let facts = Facts { asks, ..Facts::default() };
+        let [all, own] = [Isolation::All, Isolation::Own]
+            .map(|isolation| self.weigh(operation, &facts, unknown, isolation));
+        match all.or_else(|fact| own.map_err(|own| fact.or(own))) {
+            Ok(granted) => Ok(granted.rule),
+            Err(Some(fact)) => Err(fact.ask.rule()),
+            Err(None) => Err("body.unknown"),
+        }
+    }
+
+    /// [`Self::weigh`], with the words of a refusal.
+    fn weigh_request(&self, request: &Request, isolation: Isolation) -> Result<Granted, Refusal> {
+        let operation = request.route.operation;
+        let unknown = match request.unknown.is_empty() && request.facts.unknown.is_empty() {
+            true => Unknown::None,
+            false => Unknown::Some,
+        };
+        self.weigh(operation, &request.facts, unknown, isolation).map_err(|fact| match fact {
+            Some(fact) => refusal::not_covered(&self.roles, operation, fact),
+            None if unknown == Unknown::Some => refusal::unknown(request),
             None => refusal::not_scoped(request),
         })
     }
+}
+
+/// Whether a request has fields or query keys that no table knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// It has none.
+    None,
+    /// It has some.
+    Some,
 }
 
 impl Granted {
@@ -169,7 +218,7 @@ impl Granted {
 /// # Errors
 /// What none of them covers.
 pub fn foresee(permissions: &Permissions, scoping: &Scoping) -> Result<(), Refusal> {
-    match permissions.weigh(scoping.request(), Isolation::Own) {
+    match permissions.weigh_request(scoping.request(), Isolation::Own) {
         // A network is known by its name once it is found.
         Err(refusal) if refusal.rule != "role.networks" => Err(refusal),
         _ => Ok(()),
@@ -210,7 +259,7 @@ pub fn judge(permissions: &Permissions, request: Request) -> Verdict {
     let isolation = Isolation::of(&request);
     let granted = match granted.isolation == isolation && request.asks_for_nothing() {
         true => Ok(granted.clone()),
-        false => permissions.weigh(&request, isolation),
+        false => permissions.weigh_request(&request, isolation),
     };
     match granted {
         Ok(granted) => {

@@ -9,6 +9,9 @@ use crate::facts::{Ask, Fact};
 use crate::operation::{Operation, Request};
 use crate::verdict::Refusal;
 
+/// The rule that refuses an operation which no role of the identity has.
+pub(super) const RULE_OF_OPERATIONS: &str = "role.operations";
+
 /// No role of the identity has the operation.
 pub(super) fn not_granted(permissions: &Permissions, request: &Request) -> Refusal {
     let operation = request.route.operation;
@@ -32,7 +35,7 @@ pub(super) fn not_granted(permissions: &Permissions, request: &Request) -> Refus
         roles => format!("none of the roles {} grants it", named(roles)),
     };
     Refusal::forbidden(
-        "role.operations",
+        RULE_OF_OPERATIONS,
         format!("may not {phrase} ({id}): {who}; {} would", listed(&granting, "or")),
     )
 }

@@ -98,6 +98,9 @@ pub struct Decision<'a> {
     pub rule: &'a str,
     /// Unknown fields and query keys that `admin` was let through with, by name.
     pub unknown: &'a [String],
+    /// What it asks for beyond its operation, each as [`seawall_rules::facts::Ask::notation`] has it;
+    /// `None` where that is not known, since its body was not read.
+    pub asks: Option<&'a [String]>,
     /// Generation of the policy that decided.
     pub generation: u64,
 }

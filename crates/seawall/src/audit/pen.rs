@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::chain::Head;
 
 /// No line is longer than this, the line feed included; readers rely on it.
-pub(super) const MAX_LINE: usize = 64 * 1024;
+pub(super) const MAX_LINE: usize = 96 * 1024;
 
 /// One record in the making.
 pub(super) struct Pen<'a> {

@@ -31,6 +31,8 @@ pub struct DecisionRecord {
     pub rule: String,
     pub reason: Option<String>,
     pub unknown: Vec<String>,
+    #[serde(default)]
+    pub asks: Option<Vec<String>>,
     pub generation: u64,
     pub user_agent: String,
 }

@@ -679,6 +679,7 @@ fn whatever_strangers_write_each_record_is_one_line_that_reads_back() {
                 refused: refused.then_some(unknown[0].as_str()),
                 rule: &unknown[1],
                 unknown: &unknown,
+                asks: Some(&unknown),
                 ..decision(&subject, id(number.get()))
             };
             trail.decision(&written).unwrap();
@@ -702,6 +703,8 @@ fn whatever_strangers_write_each_record_is_one_line_that_reads_back() {
             prop_assert!(is(&read.user_agent, &text[6]));
             prop_assert_eq!(read.allowed, !refused);
             prop_assert_eq!(read.unknown.len(), unknown.len());
+            let asks = read.asks.unwrap();
+            prop_assert!(asks.iter().zip(&unknown).all(|(read, written)| is(read, written)));
             let event: serde_json::Value =
                 serde_json::from_str(&next().unwrap().unwrap().line).unwrap();
             prop_assert_eq!(&event["detail"][&text[0]][3], &unknown[3]);
@@ -732,6 +735,7 @@ fn the_longest_record_keeps_to_the_bound_of_a_line() {
         refused: Some(&long),
         rule: &long,
         unknown: &unknown,
+        asks: Some(&unknown),
         ..decision(&subject, id(1))
     };
     trail.decision(&written).unwrap();

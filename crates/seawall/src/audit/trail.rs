@@ -372,6 +372,7 @@ pub(super) mod tests {
             refused: None,
             rule: "viewer.read",
             unknown: &[],
+            asks: Some(&[]),
             generation: 1,
         }
     }
@@ -426,7 +427,7 @@ pub(super) mod tests {
             r#""identity_id":"0a1b2c3d4e5f6071","roles":"viewer","credential":"cert:01ab","#,
             r#""peer":"192.0.2.7:50000","method":"GET","target":"/v1.41/containers/json?all=1","#,
             r#""operation":"ContainerList","allowed":true,"rule":"viewer.read","reason":null,"#,
-            r#""unknown":[],"generation":1,"user_agent":"Docker-Client/28.2.2 (linux)"}"#
+            r#""unknown":[],"asks":[],"generation":1,"user_agent":"Docker-Client/28.2.2 (linux)"}"#
         );
         assert!(line.ends_with(expected), "{line}");
         let line = found.outcome.unwrap().line;

@@ -138,6 +138,10 @@ impl Writer {
                 pen.text("rule", decision.rule, 128);
                 pen.optional("reason", decision.refused, 1024);
                 pen.list("unknown", decision.unknown, 32, 64);
+                match decision.asks {
+                    Some(asks) => pen.list("asks", asks, 32, 192),
+                    None => pen.json("asks", "null"),
+                }
                 pen.number("generation", decision.generation);
                 pen.text("user_agent", decision.user_agent, 256);
             });

@@ -112,7 +112,7 @@ fn head(context: &Context, trail: &TrailDir) -> Result<(), Error> {
 
 /// A moment, as `--since` and `--until` take it: compares with the times of records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Moment(String);
+pub(super) struct Moment(String);
 
 impl FromStr for Moment {
     type Err = String;
@@ -138,7 +138,7 @@ impl FromStr for Moment {
 impl Moment {
     /// Whether a record is from this moment or later. Records carry microseconds, and a second
     /// without them is the beginning of it: the shorter text compares as less.
-    fn is_before_or_at(&self, entry: &Entry) -> bool {
+    pub(super) fn is_before_or_at(&self, entry: &Entry) -> bool {
         entry.time.as_str() >= self.0.trim_end_matches('Z')
     }
 }

@@ -27,6 +27,8 @@ pub(super) struct Seen {
     pub(super) user_agent: String,
     /// Query keys and fields of the body that are in no table.
     pub(super) unknown: Vec<String>,
+    /// What it asks for, once all of that is known.
+    pub(super) asks: Option<Vec<String>>,
 }
 
 impl Seen {
@@ -43,7 +45,7 @@ impl Seen {
                 (method, target, String::new())
             }
         };
-        Self { method, target, operation: None, user_agent, unknown: Vec::new() }
+        Self { method, target, operation: None, user_agent, unknown: Vec::new(), asks: None }
     }
 
     /// Adds what is known once the operation is.
@@ -51,6 +53,15 @@ impl Seen {
         self.target = request.recorded_target();
         self.operation = Some(request.route.operation);
         self.unknown.clone_from(&request.unknown);
+        if request.route.schema.is_none() {
+            self.asks(request);
+        }
+    }
+
+    /// Adds all that it asks for.
+    pub(super) fn asks(&mut self, request: &Request) {
+        let asks = request.facts.asks.iter().map(|fact| fact.ask.notation());
+        self.asks = Some(asks.collect());
     }
 }
 

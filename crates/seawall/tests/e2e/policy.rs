@@ -202,3 +202,59 @@ fn expectations_are_tried_on_the_roles_and_on_a_candidate() {
     assert_eq!(told["results"][0]["as_expected"], false);
     assert_eq!(told["results"][1]["as_expected"], true);
 }
+
+#[test]
+fn the_recorded_past_is_replayed_against_a_candidate_and_learned_from() {
+    let gate = Gate::up_with(&Engine::shared().socket(), SHOP);
+    let shop = gate.docker_as("sue", "shop");
+    let secret = "PASSWORD=not-for-the-record";
+    let create = ["create", "-e", secret, "-v", "/srv/shop/a:/a:ro", "-m", "64m", "busybox"];
+    let id = shop.run(create).ok();
+    shop.run(["rm", &id]).ok();
+    shop.run(["create", "--privileged", "busybox"]).fails();
+    shop.run(["network", "create", "n"]).fails();
+    let records = gate.records();
+    let created = records.iter().find(|record| record["operation"] == "ContainerCreate").unwrap();
+    assert_eq!(
+        created["asks"],
+        serde_json::json!([
+            "image busybox",
+            "bind /srv/shop/a:ro",
+            "memory 67108864",
+            "cpus unlimited",
+            "pids unlimited"
+        ]),
+        "{created}"
+    );
+    assert!(records.iter().all(|record| !record.to_string().contains("not-for-the-record")));
+    // Its body was not read.
+    let network = records.iter().find(|record| record["operation"] == "NetworkCreate").unwrap();
+    assert_eq!(network["asks"], Value::Null);
+
+    let same = gate.run(["policy", "replay", "--since", "1h"]);
+    assert!(same.ok().starts_with("nothing would change\n"));
+    let candidate = gate.home().join("candidate.toml");
+    let text = fs::read_to_string(gate.config()).unwrap();
+    fs::write(&candidate, text.replace("/srv/shop/*:ro", "/srv/other/*:ro")).unwrap();
+    let replay = ["policy", "replay", candidate.to_str().unwrap(), "--json"];
+    let done = gate.run(replay);
+    assert_eq!(done.status.code(), Some(3), "{done}");
+    let told: Value = serde_json::from_str(&done.stdout).unwrap();
+    let changes = told["changes"].as_array().unwrap();
+    assert_eq!(changes.len(), 1, "{told}");
+    assert_eq!((&changes[0]["rule"], &changes[0]["count"]), (&"escape.bind".into(), &1.into()));
+
+    // What was learned is enough for the same again, and opens nothing else.
+    let learn = ["policy", "learn", "--identity", "sue", "--refused", "--role", "learned"];
+    let learned = gate.run(learn).ok();
+    assert!(learned.contains("# escape.privileged (only admin may"), "{learned}");
+    fs::write(gate.config(), text + &learned).unwrap();
+    gate.run(["reload"]).ok();
+    gate.run(["identity", "set", "sue", "--role", "learned"]).ok();
+    let id = shop.run(create).ok();
+    shop.run(["rm", &id]).ok();
+    let (_, said) = shop.run(["create", "-v", "/srv/shop/b:/b:ro", "busybox"]).fails();
+    assert!(said.contains("[rule escape.bind, "), "{said}");
+    let (_, said) = shop.run(["create", "--privileged", "busybox"]).fails();
+    assert!(said.contains("[rule escape.privileged, "), "{said}");
+}

@@ -136,6 +136,7 @@ mod tests {
             rule: "viewer.read".to_owned(),
             reason: None,
             unknown: Vec::new(),
+            asks: Some(Vec::new()),
             generation: 1,
             user_agent: "curl".to_owned(),
         }

@@ -287,6 +287,7 @@ mod tests {
                     .to_owned(),
             ),
             unknown: Vec::new(),
+            asks: Some(Vec::new()),
             generation: 1,
             user_agent: "Docker-Client/28.2.2 (linux)".to_owned(),
         };

@@ -6,9 +6,12 @@ mod explain;
 mod holders;
 #[cfg(test)]
 mod language;
+mod learn;
 mod list;
 #[cfg(test)]
 mod operations;
+mod recorded;
+mod replay;
 mod test;
 mod who_can;
 
@@ -36,7 +39,9 @@ enum Command {
     Check(CheckArgs),
     Diff(diff::Args),
     Explain(explain::Args),
+    Learn(learn::Args),
     List(list::Args),
+    Replay(replay::Args),
     Test(test::Args),
     WhoCan(who_can::Args),
 }
@@ -51,7 +56,9 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
         Command::Check(CheckArgs {}) => check(context),
         Command::Diff(args) => diff::run(context, args),
         Command::Explain(args) => explain::run(context, args),
+        Command::Learn(args) => learn::run(context, args),
         Command::List(args) => list::run(context, args),
+        Command::Replay(args) => replay::run(context, args),
         Command::Test(args) => test::run(context, args),
         Command::WhoCan(args) => who_can::run(context, args),
     }
