@@ -254,6 +254,11 @@ fn write(role: &Name, set: &BTreeMap<&str, bool>, ignored: &[String]) -> String 
         text += "# It let a container have anything of the host. Here it has nothing of it but what\n\
                  # `binds`, `capabilities` and `devices` of the role name.\n";
     }
+    let shows = kept.iter().any(|&operation| crate::reply::has_secrets(operation));
+    if shows {
+        text += "# It showed environments, arguments and paths of the host. Take `secrets` out where\n\
+                 # the client needs none of them.\n";
+    }
     if !ignored.is_empty() {
         let _ = writeln!(text, "# Not a matter of roles: {}.", ignored.join(", "));
     }
@@ -268,6 +273,9 @@ fn write(role: &Name, set: &BTreeMap<&str, bool>, ignored: &[String]) -> String 
         if operations.iter().any(|operation| kept.contains(operation)) {
             let _ = writeln!(text, "{term} = [\"{value}\"]");
         }
+    }
+    if shows {
+        text += "secrets = true\n";
     }
     text
 }
@@ -339,6 +347,7 @@ mod tests {
             let has = |operation| permissions.rule(operation).is_some();
             for &operation in open {
                 assert!(has(operation), "{given}: {}", operation.as_str());
+                assert!(permissions.shows_secrets(operation), "{given}: {}", operation.as_str());
             }
             for &operation in closed {
                 assert!(!has(operation), "{given}: {}", operation.as_str());
@@ -408,6 +417,8 @@ mod tests {
         #   PluginList: it runs or reads as root on the host
         #   GetPluginPrivileges: it runs or reads as root on the host
         #   PluginInspect: it runs or reads as root on the host
+        # It showed environments, arguments and paths of the host. Take `secrets` out where
+        # the client needs none of them.
         # Not a matter of roles: LOG_LEVEL.
         [roles.old]
         summary = "what docker-socket-proxy let through"
@@ -417,6 +428,7 @@ mod tests {
             "SystemInfo",
             "SystemVersion",
         ]
+        secrets = true
         "#);
     }
 }
