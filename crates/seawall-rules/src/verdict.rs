@@ -71,6 +71,11 @@ impl Grant {
         content::Judge::of(&self.request, self.undecided.clone()?)
     }
 
+    /// The request, to be judged anew.
+    pub fn into_request(self) -> Request {
+        self.request
+    }
+
     /// The id of the rule that allowed it, as `policy list` shows it (`viewer.operations`).
     pub fn rule(&self) -> &str {
         &self.rule

@@ -97,6 +97,12 @@ impl Engine {
         }
     }
 
+    /// Whether it is on this host. A gate in a container sees other files than it; there paths are
+    /// mostly missing, and stay as they are.
+    pub fn is_here(&self) -> bool {
+        matches!(self.way, Way::Unix(_))
+    }
+
     /// Makes a connection.
     ///
     /// # Errors

@@ -3,13 +3,14 @@
 
 mod account;
 mod answer;
+mod paths;
 
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use seawall_rules::head::{Framing, RequestHead};
-use seawall_rules::operation::{self, Operation};
+use seawall_rules::operation::{self, Operation, Request};
 use seawall_rules::policy;
 use seawall_rules::target;
 use seawall_rules::verdict::{Grant, Refusal, Verdict};
@@ -294,7 +295,9 @@ impl<S: Socket> Turn<'_, S> {
             seen.asks(&request);
         }
         let request = match policy::judge(&authority.permissions, request) {
-            Verdict::Allow(grant) => return Ok((grant, Errand::default())),
+            Verdict::Allow(grant) => {
+                return Ok((self.followed(authority, grant).await?, Errand::default()));
+            }
             Verdict::Deny(denied) if authority.permissions.may_if_own(operation) => denied.0,
             Verdict::Deny(denied) => return Err(denied.1),
         };
@@ -303,10 +306,27 @@ impl<S: Socket> Turn<'_, S> {
         let (request, errand) =
             own::resolve(request, &authority.permissions, &self.gate.owners, &authority.kin, to)
                 .await?;
-        match policy::judge(&authority.permissions, request) {
-            Verdict::Allow(grant) => Ok((grant, errand)),
-            Verdict::Deny(denied) => Err(denied.1),
+        let grant = granted(authority, request)?;
+        Ok((self.followed(authority, grant).await?, errand))
+    }
+
+    /// What is granted as it is written is judged again by where the paths lead that it binds:
+    /// nobody is told where one leads that no role of his names.
+    async fn followed(&self, authority: &Authority, grant: Grant) -> Result<Grant, Refusal> {
+        let binds = grant.request().binds();
+        let free = authority.permissions.is_unrestricted() || !self.snapshot.engine.is_here();
+        if free || binds.is_empty() {
+            return Ok(grant);
         }
+        let to = paths::followed(binds).await?;
+        granted(authority, grant.into_request().rebound(&to))
+    }
+}
+
+fn granted(authority: &Authority, request: Request) -> Result<Grant, Refusal> {
+    match policy::judge(&authority.permissions, request) {
+        Verdict::Allow(grant) => Ok(grant),
+        Verdict::Deny(denied) => Err(denied.1),
     }
 }
 

@@ -5,6 +5,7 @@
 //! most requests have none, and then there is nothing left for a role to grant.
 
 mod address;
+mod bind;
 mod build;
 mod changes;
 mod container;

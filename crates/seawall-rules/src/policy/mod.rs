@@ -93,6 +93,11 @@ impl Permissions {
         Self { granted, roles, quota: quota.unwrap_or_default(), all: all.clone() }
     }
 
+    /// Whether one of its roles is `admin`.
+    pub fn is_unrestricted(&self) -> bool {
+        self.roles.iter().any(|role| role.standing() == Standing::Unrestricted)
+    }
+
     /// What the identity may use at once.
     pub fn quota(&self) -> Quota {
         self.quota

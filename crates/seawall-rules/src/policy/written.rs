@@ -63,8 +63,9 @@ pub const KEYS: &[RoleKey] = &[
     RoleKey {
         name: "binds",
         example: r#"["/srv/shop/static/*:ro", "/srv/shop/data:rw"]"#,
-        meaning: "Paths of the host to bind. `/*` is everything below, read-only; what may be \
-            written is named one by one. The host's own folders cannot be granted.",
+        meaning: "Paths of the host to bind; where symbolic links lead must be granted as well. `/*` is everything \
+            below, read-only; what may be written is named one by one. The host's own folders \
+            cannot be granted.",
     },
     RoleKey { name: "volumes", example: r#"["shop-*"]"#, meaning: "Named volumes." },
     RoleKey {

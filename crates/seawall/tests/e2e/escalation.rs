@@ -1,6 +1,8 @@
 //! The escalation catalogue: each entry is accepted by the engine, which stores it, and refused by
 //! the gate, which names the field and the rule.
 
+use std::os::unix::fs::symlink;
+
 use serde_json::{Value, json};
 
 use crate::support::engine::Engine;
@@ -336,5 +338,63 @@ fn what_was_judged_is_what_the_engine_stores() {
         }
     }
     direct.send(request("DELETE", &format!("/v1.41/containers/{id}?force=1&v=1")));
+    assert_eq!(direct.answer("DELETE").status, 204);
+}
+
+/// The engine follows a symbolic link in what it binds, so the gate does before it judges.
+#[test]
+fn a_bind_is_judged_by_where_its_path_leads() {
+    let engine = Engine::shared();
+    let dir = tempfile::tempdir_in(engine.dir()).unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    std::fs::create_dir_all(at("shop/real")).unwrap();
+    symlink("/etc", at("shop/out")).unwrap();
+    symlink("real", at("shop/in")).unwrap();
+    symlink("gone", at("shop/nowhere")).unwrap();
+    let role =
+        format!("[roles.shop]\nextends = \"developer\"\nbinds = [\"{}/*:ro\"]\n", at("shop"));
+    let gate = Gate::up_with(&engine.socket(), &role);
+    let mut shop = gate.connect(&gate.credentials("sam", "shop"));
+    let mut direct = Connection::unix(&engine.socket());
+    let create = |host: Value| {
+        let body = json!({ "Image": "busybox", "HostConfig": host });
+        post_json("/v1.41/containers/create", &body.to_string())
+    };
+    let binds = |path: &str| json!({ "Binds": [format!("{}:/x:ro", at(path))] });
+    let mounts = |path: &str| {
+        let mount = json!({ "Type": "bind", "Source": at(path), "Target": "/x", "ReadOnly": true });
+        json!({ "Mounts": [mount] })
+    };
+    for form in [&binds as &dyn Fn(&str) -> Value, &mounts] {
+        for (path, said) in [
+            ("shop/out", "is `/etc:ro`, and no `binds` of role shop covers it [rule escape.bind, "),
+            ("shop/out/ssl", "is `/etc/ssl:ro`, and no `binds`"),
+            ("shop/nowhere", "a symbolic link in it leads nowhere [rule escape.bind-path, "),
+            // As it is written it is nobody's business where it leads.
+            ("other", &format!("is `{}:ro`, and no `binds`", at("other"))),
+        ] {
+            shop.send(create(form(path)));
+            let refused = shop.answer("POST");
+            assert_eq!(refused.status, 403, "{path}: {}", refused.text());
+            assert!(refused.text().contains(said), "{path}: {}", refused.text());
+        }
+        for path in ["shop/in", "shop/real"] {
+            shop.send(create(form(path)));
+            let created = shop.answer("POST");
+            assert_eq!(created.status, 201, "{path}: {}", created.text());
+            let id = serde_json::from_slice::<Value>(&created.body).unwrap()["Id"].clone();
+            let id = id.as_str().unwrap();
+            direct.send(request("GET", &format!("/v1.41/containers/{id}/json")));
+            let inspected: Value = serde_json::from_slice(&direct.answer("GET").body).unwrap();
+            assert_eq!(inspected["Mounts"][0]["Source"], at("shop/real"), "{path}");
+            direct.send(request("DELETE", &format!("/v1.41/containers/{id}?force=1&v=1")));
+            assert_eq!(direct.answer("DELETE").status, 204);
+        }
+    }
+    // The engine itself goes where the link leads.
+    let name = crate::support::client::fresh("out");
+    direct.send(create(binds("shop/out")).replace("/create ", &format!("/create?name={name} ")));
+    assert_eq!(direct.answer("POST").status, 201);
+    direct.send(request("DELETE", &format!("/v1.41/containers/{name}?force=1&v=1")));
     assert_eq!(direct.answer("DELETE").status, 204);
 }

@@ -78,6 +78,9 @@ pub(super) fn protected(
     paths
         .into_iter()
         .chain(engine)
+        // What a request binds is followed before it is judged.
+        .flat_map(|path| [Some(path.clone()), path.canonicalize().ok()])
+        .flatten()
         .map(|path| path.to_string_lossy().trim_end_matches('/').to_owned())
         .collect()
 }
