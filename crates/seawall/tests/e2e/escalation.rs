@@ -236,8 +236,8 @@ const OPENED: &str = r#"
 [roles.opened]
 extends = "operator"
 operations = [
-    "ContainerCreate", "ContainerRename", "ContainerUpdate", "ImageCreate", "NetworkConnect", "NetworkCreate",
-    "VolumeCreate",
+    "ContainerCreate", "ContainerRename", "ContainerUpdate", "ImageBuild", "ImageCreate",
+    "NetworkConnect", "NetworkCreate", "VolumeCreate",
 ]
 images = ["*"]
 networks = ["*"]

@@ -61,6 +61,8 @@ struct Learned {
     requests: u64,
     /// Those of which the record does not say all that was asked for.
     unclear: BTreeSet<Operation>,
+    /// Whether something of it takes a role that is for one's own things.
+    own: bool,
 }
 
 impl Learned {
@@ -70,6 +72,7 @@ impl Learned {
             return;
         }
         self.smallest.operation(recorded.operation);
+        self.own |= recorded.operation.route().own_only();
         match &recorded.asks {
             Some(asks) => asks.iter().for_each(|ask| self.smallest.ask(ask)),
             None => {
@@ -92,6 +95,9 @@ impl Learned {
             );
         }
         text += &format!("[roles.{role}]\nsummary = \"what was learned of {role}\"\n");
+        if self.own {
+            text += "isolation = \"own\"\n";
+        }
         for (key, values) in self.smallest.keys() {
             if let (true, [(value, count)]) =
                 (matches!(key, "memory" | "cpus" | "pids"), values.as_slice())
@@ -146,7 +152,7 @@ mod tests {
             ("ContainerCreate", Some(&["image alpine", "escape.privileged", "memory 128"])),
             ("ContainerCreate", None),
             ("ContainerList", Some(&[])),
-            ("ImageLoad", Some(&[])),
+            ("PluginList", Some(&[])),
         ] {
             learned.add(&recorded(operation, asks, None).unwrap());
         }
@@ -168,13 +174,22 @@ mod tests {
         ]
         memory = 128 # 2 x
         # What no role can be given:
-        # ImageLoad (what the archive holds is not judged yet), 1 x
+        # PluginList (it runs or reads as root on the host), 1 x
         # escape.privileged (only admin may run a privileged container), 1 x
         "#);
         let (document, _) = DeTable::parse_recoverable(&text);
         let table = document.get_ref()["roles"].get_ref().as_table().unwrap().clone();
         let roles = Roles::with(&[&table], &[]).unwrap();
         assert!(roles.named("ci").unwrap().grants(Operation::ContainerCreate));
+    }
+
+    #[test]
+    fn what_reaches_into_containers_is_learned_as_ones_own() {
+        let mut learned = Learned::default();
+        learned.add(&recorded("ContainerExec", Some(&[]), None).unwrap());
+        let text = learned.to_toml(&"ci".parse().unwrap(), "alice");
+        assert!(text.contains("isolation = \"own\"\noperations"), "{text}");
+        assert_eq!(complaints(&text), [""; 0]);
     }
 
     #[test]
