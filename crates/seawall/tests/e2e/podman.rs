@@ -1,7 +1,7 @@
 //! Podman in the place of Docker's engine: what the docker command line does with it bare it does
 //! with it behind the gate, and the roles hold as they do before Docker's.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use serde_json::json;
 
@@ -22,6 +22,12 @@ fn site() -> &'static (Engine, Gate) {
     })
 }
 
+/// One test at a time: Podman fails what lists things while one of them is removed.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// The docker command line, bare and through the gate.
 fn both() -> [Docker; 2] {
     let (engine, gate) = site();
@@ -38,6 +44,7 @@ fn run<'a>(more: &[&'a str]) -> Vec<&'a str> {
 
 #[test]
 fn containers_are_run_watched_and_removed() {
+    let _alone = alone();
     for docker in both() {
         assert_eq!(docker.run(run(&["--rm", "busybox", "echo", "out"])).ok(), "out");
         // With `--rm` Podman 4.3 tells no exit code, bare or not.
@@ -67,6 +74,7 @@ fn containers_are_run_watched_and_removed() {
 
 #[test]
 fn files_images_and_volumes_pass() {
+    let _alone = alone();
     for docker in both() {
         let name = fresh("podman-files");
         docker.run(["create", "--name", &name, "busybox", "true"]).ok();
@@ -105,6 +113,7 @@ fn files_images_and_volumes_pass() {
 
 #[test]
 fn a_role_holds_before_podman_too() {
+    let _alone = alone();
     let (engine, gate) = site();
     let cases = [
         ("escape.privileged", json!({ "Privileged": true })),
@@ -141,6 +150,7 @@ fn a_role_holds_before_podman_too() {
 
 #[test]
 fn podmans_own_api_is_closed() {
+    let _alone = alone();
     let (_, gate) = site();
     for path in ["/libpod/containers/json", "/v4.0.0/libpod/containers/json"] {
         let mut admin = gate.connect(&gate.folder_of("everyone"));
