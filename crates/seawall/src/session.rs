@@ -294,12 +294,15 @@ impl<S: Socket> Turn<'_, S> {
             }
             seen.asks(&request);
         }
-        let request = match policy::judge(&authority.permissions, request) {
-            Verdict::Allow(grant) => {
-                return Ok((self.followed(authority, grant).await?, Errand::default()));
-            }
-            Verdict::Deny(denied) if authority.permissions.may_if_own(operation) => denied.0,
-            Verdict::Deny(denied) => return Err(denied.1),
+        let request = match authority.permissions.grants_own_alone(operation) {
+            true => request,
+            false => match policy::judge(&authority.permissions, request) {
+                Verdict::Allow(grant) => {
+                    return Ok((self.followed(authority, grant).await?, Errand::default()));
+                }
+                Verdict::Deny(denied) if authority.permissions.may_if_own(operation) => denied.0,
+                Verdict::Deny(denied) => return Err(denied.1),
+            },
         };
         // Only roles for one's own things are left: whose are those that it names?
         let to = (&mut *self.asking, &*self.snapshot.engine);

@@ -103,6 +103,12 @@ impl Permissions {
         self.quota
     }
 
+    /// Whether roles for one's own things grant the operation, and no other does: then there is
+    /// nothing to judge before it is known whose the things are that a request names.
+    pub fn grants_own_alone(&self, operation: Operation) -> bool {
+        self.granted(operation).is_some_and(|granted| granted.isolation == Isolation::Own)
+    }
+
     /// The id of the rule that grants the operation, if one does.
     pub fn rule(&self, operation: Operation) -> Option<&Arc<str>> {
         self.granted(operation).map(|granted| &granted.rule)
