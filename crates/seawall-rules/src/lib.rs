@@ -25,6 +25,7 @@ pub mod policy;
 pub mod reference;
 pub mod verdict;
 // 6 judge what comes with the body, as it passes
+pub mod buildkit;
 pub mod content;
 // 7 forward: what of the engine's reply the identity gets to see
 pub mod reply;

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::content;
-use crate::operation::Request;
+use crate::facts::Fact;
+use crate::operation::{Operation, Request};
 use crate::policy::Undecided;
 use crate::reply::{Edit, Editor};
 
@@ -69,6 +70,21 @@ impl Grant {
     /// What judges its body as it passes; `None` where the body passes as it is.
     pub fn content(&self) -> Option<content::Judge> {
         content::Judge::of(&self.request, self.undecided.clone()?)
+    }
+
+    /// The roles that judge what passes in a build session; `None` where that passes as it is.
+    pub fn session(&self) -> Option<&Undecided> {
+        let of_session = self.request.route.operation == Operation::Session;
+        self.undecided.as_ref().filter(|_| of_session)
+    }
+
+    /// The session by which BuildKit gets what a role builds, and what the build asks for beside
+    /// that; `None` for all else.
+    pub fn build(&self) -> Option<(&str, &[Fact])> {
+        let is_one = self.request.route.operation == Operation::ImageBuild
+            && self.request.by_buildkit()
+            && self.undecided.is_some();
+        is_one.then(|| (self.request.query("session"), &*self.request.facts.asks))
     }
 
     /// The request, to be judged anew.

@@ -23,6 +23,7 @@ pub mod session;
 // between 4 and 5, where roles are for one's own things alone: whose is what is named
 pub mod own;
 // 7 forward: the engine behind the gate
+pub mod buildkit;
 pub mod engine;
 pub mod forward;
 pub mod stream;

@@ -15,8 +15,9 @@ use seawall_rules::policy;
 use seawall_rules::target;
 use seawall_rules::verdict::{Grant, Refusal, Verdict};
 
-use crate::audit::Decision;
+use crate::audit::{Decision, RequestId};
 use crate::authenticate::{Authority, Ended};
+use crate::buildkit;
 use crate::forward::{After, Link, Sender, forward};
 use crate::gate::{Gate, NOT_GRANTED_ANY_MORE, Snapshot};
 use crate::http::alarm::Alarm;
@@ -33,6 +34,7 @@ use account::{Account, Seen};
 use answer::{Answer, answer, linger};
 
 pub use account::Tally;
+pub use answer::denial;
 
 /// Serves one authenticated client connection until it ends. `stream` is the client's side:
 /// TLS over TCP or a Unix socket; reading 0 bytes is the client's half-close, `shutdown` ours.
@@ -127,7 +129,7 @@ struct Turn<'a, S> {
     asking: &'a mut Asking,
 }
 
-impl<S: Socket> Turn<'_, S> {
+impl<'a, S: Socket> Turn<'a, S> {
     /// Judges the request, records the decision, and only then forwards or refuses it.
     async fn take(
         mut self,
@@ -148,8 +150,13 @@ impl<S: Socket> Turn<'_, S> {
             (Err(refusal), _) => Err(refusal),
         };
         let authority = authority.unwrap_or_else(|_| self.session.authority());
-        let judged = judged
-            .and_then(|(grant, errand)| Ok((self.stream(&authority, &grant)?, grant, errand)));
+        let judged = match judged {
+            Ok((grant, errand)) => self
+                .begin(&authority, &grant, account.id)
+                .await
+                .map(|(counted, build)| (counted, build, grant, errand)),
+            Err(refusal) => Err(refusal),
+        };
         let subject = &authority.subject;
         let recorded = self.gate.trail.decision(&Decision {
             id: account.id,
@@ -161,13 +168,15 @@ impl<S: Socket> Turn<'_, S> {
             operation: seen.operation.map(Operation::as_str),
             user_agent: &seen.user_agent,
             refused: judged.as_ref().err().map(|refusal| refusal.reason.as_str()),
-            rule: judged.as_ref().map_or_else(|refusal| refusal.rule, |(_, grant, _)| grant.rule()),
+            rule: judged
+                .as_ref()
+                .map_or_else(|refusal| refusal.rule, |(_, _, grant, _)| grant.rule()),
             unknown: &seen.unknown,
             asks: seen.asks.as_deref(),
             generation: self.snapshot.generation,
         });
         account.decided(seen.operation, judged.as_ref().err().map(|refusal| refusal.rule));
-        let (_counted, grant, mut errand) = match (recorded, judged) {
+        let (_counted, build, grant, mut errand) = match (recorded, judged) {
             (Ok(()), Ok(granted)) => granted,
             (Ok(()), Err(refusal)) => {
                 let reply = reply.denying(subject, &refusal, account.id);
@@ -202,10 +211,10 @@ impl<S: Socket> Turn<'_, S> {
             patience: self.snapshot.config.limits.idle,
             tally: &mut account.tally,
         };
-        let forwarded = forward(&grant, &self.snapshot.engine, link, client).await;
+        let forwarded = forward(&grant, &self.snapshot.engine, link, client, build.as_ref()).await;
         let refused = account.tally.refused.take();
         if let Some(refusal) = &refused {
-            self.record_refused(account, refusal);
+            record_refused(self.gate, account.id, refusal);
         }
         match forwarded {
             Ok((ending, after)) => {
@@ -235,15 +244,23 @@ impl<S: Socket> Turn<'_, S> {
         }
     }
 
-    /// Records what of a request's body was refused, after the decision to let the request pass.
-    fn record_refused(&self, account: &Account<'_>, refusal: &Refusal) {
-        let (request, rule) = (account.id.to_string(), refusal.rule);
-        let detail = serde_json::json!({
-            "request": request, "rule": rule, "reason": refusal.reason,
-        });
-        if let Err(error) = self.gate.trail.event("content.refused", detail) {
-            tracing::error!(%error, request, rule, "refused, without a record");
+    /// What a granted request holds until it ends: its place among the streams, and the build
+    /// session that it opens. A build takes what it builds from one of those.
+    async fn begin(
+        &self,
+        authority: &Authority,
+        grant: &Grant,
+        id: RequestId,
+    ) -> Result<(Option<Stream>, Option<buildkit::Session<'a>>), Refusal> {
+        let (counted, subject) = (self.stream(authority, grant)?, &authority.subject);
+        if let Some((session, asks)) = grant.build() {
+            self.gate.builds.join(session, subject, asks).await?;
         }
+        let Some(undecided) = grant.session() else { return Ok((counted, None)) };
+        let name = grant.request().head.forwarded("X-Docker-Expose-Session-Uuid");
+        let name = name.unwrap_or_default();
+        let session = buildkit::Session::open(self.gate, name, subject, undecided, id)?;
+        Ok((counted, Some(session)))
     }
 
     /// Why a snapshot newer than that of the judgment no longer lets this request through.
@@ -323,6 +340,18 @@ impl<S: Socket> Turn<'_, S> {
         }
         let to = paths::followed(binds).await?;
         granted(authority, grant.into_request().rebound(&to))
+    }
+}
+
+/// Records what of a request's body or session was refused, after the decision to let the request
+/// pass.
+pub fn record_refused(gate: &Gate, request: RequestId, refusal: &Refusal) {
+    let (request, rule) = (request.to_string(), refusal.rule);
+    let detail = serde_json::json!({
+        "request": request, "rule": rule, "reason": refusal.reason,
+    });
+    if let Err(error) = gate.trail.event("content.refused", detail) {
+        tracing::error!(%error, request, rule, "refused, without a record");
     }
 }
 

@@ -1,6 +1,6 @@
 //! `ImageBuild` by the classic builder: its context, and the Dockerfile in it.
 
-use super::dockerfile;
+use super::dockerfile::{self, Builder};
 use super::tar::{Entry, Kind, Take};
 use super::{Links, named};
 use crate::facts::Fact;
@@ -52,7 +52,7 @@ impl Build {
     /// What a Dockerfile asks for.
     pub(super) fn whole(entry: &Entry, data: &[u8]) -> Result<Vec<Fact>, Refusal> {
         let field = String::from_utf8_lossy(&entry.name);
-        let asks = dockerfile::read(&String::from_utf8_lossy(data))?.into_iter();
+        let asks = dockerfile::read(&String::from_utf8_lossy(data), Builder::Classic)?.into_iter();
         Ok(asks.map(|ask| Fact { field: field.clone().into_owned(), ask }).collect())
     }
 

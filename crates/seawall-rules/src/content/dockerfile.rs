@@ -7,12 +7,25 @@
 use crate::facts::{Ask, ImageName, reserved_label, sets_reserved_label};
 use crate::verdict::Refusal;
 
+/// Who builds by a Dockerfile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Builder {
+    /// BuildKit, which knows mounts and frontends besides.
+    BuildKit,
+    /// The classic builder.
+    Classic,
+}
+
 /// What the engine may write on behalf of this file.
 ///
 /// # Errors
 /// A [`Refusal`] for what releases of the engine read too differently to be judged.
-pub(super) fn read(text: &str) -> Result<Vec<Ask>, Refusal> {
-    let mut reading = Reading::default();
+pub(crate) fn read(text: &str, builder: Builder) -> Result<Vec<Ask>, Refusal> {
+    if builder == Builder::BuildKit {
+        refuse_frontend(text)?;
+    }
+    let mut reading =
+        Reading { builder, asks: Vec::new(), stages: Vec::new(), open: None, others: Vec::new() };
     for line in text.trim_start_matches('\u{feff}').lines() {
         reading.line(line)?;
     }
@@ -20,8 +33,8 @@ pub(super) fn read(text: &str) -> Result<Vec<Ask>, Refusal> {
     Ok(reading.asks)
 }
 
-#[derive(Default)]
 struct Reading {
+    builder: Builder,
     asks: Vec<Ask>,
     /// Names of the stages so far, in lower case.
     stages: Vec<String>,
@@ -93,7 +106,7 @@ impl Reading {
                 break;
             }
         }
-        let mut words = rest.split_whitespace();
+        let words = rest.split_whitespace();
         match name.as_str() {
             "from" => {
                 let mut words = words.skip_while(|word| word.starts_with("--"));
@@ -105,12 +118,16 @@ impl Reading {
                 return Ok(Some(words.nth(1).unwrap_or_default().to_lowercase()));
             }
             "add" | "copy" | "run" if words.clone().any(is_heredoc) => {
-                return Err(refused("a here-document of it needs BuildKit"));
+                return Err(refused(match self.builder {
+                    Builder::BuildKit => "a here-document of it is not judged yet",
+                    Builder::Classic => "a here-document of it needs BuildKit",
+                }));
             }
+            "run" if self.builder == Builder::BuildKit => self.mounts(rest)?,
             "copy" => {
                 // The engine takes quotes and escapes out of a flag.
-                for flag in words.by_ref().take_while(|word| word.starts_with("--")) {
-                    let flag = flag.replace(['\\', '"', '\''], "");
+                for flag in words {
+                    let flag = unquoted(flag);
                     let Some(from) = flag.strip_prefix("--from=") else { continue };
                     let is_stage = from.bytes().all(|byte| byte.is_ascii_digit())
                         || self.stages.iter().any(|stage| *stage == from.to_lowercase());
@@ -124,6 +141,59 @@ impl Reading {
         }
         Ok(None)
     }
+
+    /// What the mounts of a `RUN` reach for. Quotes may join words, so all that could be an option
+    /// of a mount is taken for one.
+    fn mounts(&mut self, rest: &str) -> Result<(), Refusal> {
+        let text = unquoted(rest);
+        if !text.split_whitespace().any(|word| word.starts_with("--mount")) {
+            return Ok(());
+        }
+        for option in text.split([',', ' ', '\t']) {
+            let option = option.strip_prefix("--mount=").unwrap_or(option);
+            let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            match key.to_ascii_lowercase().as_str() {
+                "from" if !self.stages.iter().any(|stage| *stage == value.to_lowercase()) => {
+                    self.asks.push(Ask::Image(ImageName::new(value)));
+                }
+                "type" if value.eq_ignore_ascii_case("cache") => {
+                    return Err(refused(
+                        "its cache mounts (`type=cache`) would be shared with everybody's builds",
+                    ));
+                }
+                // What the option will be is known to the engine alone.
+                "type" if value.contains('$') => {
+                    return Err(refused("a mount of it is of a type that is not written plainly"));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what could name another frontend than the engine's own: an image that runs, and that
+/// reads the file as it likes. All spellings of all releases count, wherever they stand.
+fn refuse_frontend(text: &str) -> Result<(), Refusal> {
+    let text = text.trim_start_matches('\u{feff}');
+    let names_one = |line: &str| {
+        let line = line.trim();
+        let comment = line.strip_prefix('#').or_else(|| line.strip_prefix("//"));
+        let key = comment.and_then(|comment| comment.split_once('=')).map(|(key, _)| key.trim());
+        key.is_some_and(|key| key.eq_ignore_ascii_case("syntax"))
+    };
+    if text.lines().any(names_one) || text.trim_start().starts_with('{') {
+        return Err(refused(
+            "it names a frontend (`# syntax=`), which is an image that would read it; without \
+             that line the engine's own does",
+        ));
+    }
+    Ok(())
+}
+
+/// Without what a parser may take out of a word.
+fn unquoted(text: &str) -> String {
+    text.replace(['\\', '"', '\''], "")
 }
 
 /// Whether a word begins a here-document: `<<EOF`, `3<<-EOF`; `<<<` is the shell's own.
@@ -141,7 +211,7 @@ mod tests {
     use super::*;
 
     fn asks(text: &str) -> Vec<String> {
-        match read(text) {
+        match read(text, Builder::Classic) {
             Ok(asks) => asks.iter().map(ToString::to_string).collect(),
             Err(refusal) => vec![refusal.rule.to_owned()],
         }

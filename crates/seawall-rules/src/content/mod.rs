@@ -6,7 +6,7 @@
 
 mod build;
 mod decode;
-mod dockerfile;
+pub(crate) mod dockerfile;
 mod load;
 mod tar;
 
@@ -31,6 +31,7 @@ impl Judge {
     /// The judge of a granted request's body; `None` where there is nothing in it to judge.
     pub(crate) fn of(request: &Request, undecided: Undecided) -> Option<Self> {
         let content = match request.route.operation {
+            Operation::ImageBuild if request.by_buildkit() => Content::None,
             Operation::ImageBuild => Content::Build(Build::new(request)),
             Operation::ImageCreate if request.imports() => Content::Files,
             Operation::PutContainerArchive => Content::Files,
@@ -52,6 +53,12 @@ impl Judge {
     /// # Errors
     /// A [`Refusal`]; nothing more may go to the engine then, not even what was appended.
     pub fn push(&mut self, input: &[u8], out: &mut Vec<u8>) -> Result<usize, Refusal> {
+        if let Content::None = self.inspector.content {
+            return Err(Refusal::forbidden(
+                "content.unexpected",
+                "may not send a build by BuildKit a body: its context comes by its session",
+            ));
+        }
         self.decoded.clear();
         let taken = self.decoder.push(input, &mut self.decoded)?;
         self.tar.push(&self.decoded, &mut self.inspector, out)?;
@@ -63,6 +70,9 @@ impl Judge {
     /// # Errors
     /// A [`Refusal`]; the engine must not see the end of the body then.
     pub fn finish(&mut self, out: &mut Vec<u8>) -> Result<(), Refusal> {
+        if let Content::None = self.inspector.content {
+            return Ok(());
+        }
         self.decoded.clear();
         self.decoder.finish(&mut self.decoded)?;
         self.tar.push(&self.decoded, &mut self.inspector, out)?;
@@ -88,6 +98,8 @@ enum Content {
     Files,
     /// Images.
     Load(Load),
+    /// Nothing at all: BuildKit takes a build's context from its session.
+    None,
 }
 
 struct Inspector {
@@ -99,7 +111,7 @@ impl Inspect for Inspector {
     fn entry(&mut self, entry: &Entry) -> Result<Take, Refusal> {
         match &mut self.content {
             Content::Build(build) => build.entry(entry),
-            Content::Files => Ok(Take::Pass),
+            Content::Files | Content::None => Ok(Take::Pass),
             Content::Load(load) => load.entry(entry),
         }
     }
@@ -107,7 +119,7 @@ impl Inspect for Inspector {
     fn whole(&mut self, entry: &Entry, data: Vec<u8>) -> Result<Vec<u8>, Refusal> {
         let (asks, data) = match &self.content {
             Content::Build(_) => (Build::whole(entry, &data)?, data),
-            Content::Files => (Vec::new(), data),
+            Content::Files | Content::None => (Vec::new(), data),
             Content::Load(_) => Load::whole(entry, &data)?,
         };
         self.undecided.judge(asks)?;

@@ -60,10 +60,11 @@ catalogue! {
     SUBNET "escape.subnet" "choose a network's addresses, which can take over routes"
     ENDPOINT "escape.endpoint" "choose how the network sees the container (MAC address, options)"
     IMPORT "escape.image-source" "have the engine fetch or import an image from this source"
+    BUILD_FRONTEND "escape.build-frontend" "build by another frontend than the engine's own, which would run as an image"
     BUILD_SOURCE "escape.build-source" "have the engine fetch what is built"
     BUILD_OUTPUT "escape.build-output" "have a build write elsewhere than into an image"
     BUILD_OPTION "escape.build-option" "build with an option that cannot be read"
-    BUILDKIT "escape.buildkit" "build by BuildKit, which takes the rest by another connection"
+    BUILDKIT "escape.buildkit" "build by BuildKit without a session of its own, which is where what is built comes from"
     CHANGE "escape.image-change" "change an image by this line"
     // others
     LINK "escape.link" "link to another container"

@@ -125,6 +125,11 @@ impl Request {
             && self.facts.looks.is_empty()
     }
 
+    /// Whether an `ImageBuild` is BuildKit's.
+    pub(crate) fn by_buildkit(&self) -> bool {
+        self.query_value("version") == "2"
+    }
+
     /// Whether an `ImageCreate` takes its body for an image, instead of pulling one.
     pub(crate) fn imports(&self) -> bool {
         self.query_value("fromSrc") == "-" && self.query_value("fromImage").is_empty()

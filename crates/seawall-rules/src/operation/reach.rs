@@ -17,7 +17,7 @@ impl Route {
         match self.operation {
             _ if self.class == Class::Closed => None,
             CheckpointCreate | CheckpointDelete | CheckpointList => Some(HOST),
-            BuildCancel | Grpc | Session => Some(BUILDKIT),
+            BuildCancel | Grpc => Some(BUILDKIT),
             SystemAuth => Some(REGISTRY),
             _ if first == "plugins" => Some(HOST),
             _ if matches!(

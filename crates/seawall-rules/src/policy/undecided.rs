@@ -19,14 +19,17 @@ impl Undecided {
     /// `None` where nothing of the body would make a difference: it is no stream, or a role
     /// grants the request whatever is in it.
     pub(super) fn of(permissions: &Permissions, request: &Request) -> Option<Self> {
-        if request.route.body != BodyKind::Stream {
-            return None;
-        }
-        let operation = request.route.operation;
+        let asked = request.route.operation;
+        // What a session is for is a build.
+        let operation = match (request.route.body, asked) {
+            (BodyKind::Stream, _) => asked,
+            (_, Operation::Session) => Operation::ImageBuild,
+            _ => return None,
+        };
         let isolation = Isolation::of(request);
         let granting = || {
             let such = permissions.roles.iter().filter(|role| role.isolation() == isolation);
-            such.filter(|role| role.grants(operation))
+            such.filter(|role| role.grants(asked) && role.grants(operation))
         };
         if granting().any(|role| role.standing() == Standing::Unrestricted) {
             return None;
@@ -40,7 +43,7 @@ impl Undecided {
     ///
     /// # Errors
     /// What no role covers, of the one that gets furthest.
-    pub(crate) fn judge(&mut self, asks: Vec<Fact>) -> Result<(), Refusal> {
+    pub fn judge(&mut self, asks: Vec<Fact>) -> Result<(), Refusal> {
         let facts = Facts { asks, ..Facts::default() };
         let refused = self.roles.iter().map(|role| role.refuses(&facts)).collect::<Vec<_>>();
         if refused.iter().all(Option::is_some) {

@@ -69,8 +69,8 @@ pub fn scope(operation: Operation) -> Scope {
         ImageBuild => Scope::Builds,
         ImageTag => Scope::Tags,
         DistributionInspect | ImageAttestations | ImageGet | ImageGetAll | ImageHistory
-        | ImageInspect | ImageList | ImagePush | ImageSearch | SystemInfo | SystemPing
-        | SystemPingHead | SystemVersion => Scope::Nothing,
+        | ImageInspect | ImageList | ImagePush | ImageSearch | Session | SystemInfo
+        | SystemPing | SystemPingHead | SystemVersion => Scope::Nothing,
         _ => Scope::Whole,
     }
 }

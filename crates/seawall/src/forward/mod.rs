@@ -11,6 +11,7 @@ use seawall_rules::verdict::{Grant, Refusal};
 use std::time::Duration;
 
 use crate::audit::Ending;
+use crate::buildkit;
 use crate::engine::{Engine, EngineStream};
 use crate::http::body::Body;
 use crate::http::hang_up::Socket;
@@ -68,7 +69,8 @@ pub struct Failure {
     pub limit: Option<Limit>,
 }
 
-/// Forwards a request and relays its reply, to the end of its stream if it becomes one.
+/// Forwards a request and relays its reply, to the end of its stream if it becomes one; one that
+/// opens `build` is judged call by call.
 ///
 /// # Errors
 /// [`Failure`] when the client got no reply.
@@ -77,6 +79,7 @@ pub async fn forward<S>(
     engine: &Engine,
     link: &mut Link,
     client: Sender<'_, '_, S>,
+    build: Option<&buildkit::Session<'_>>,
 ) -> Result<(Ending, After), Failure>
 where
     S: Socket,
@@ -106,7 +109,13 @@ where
                 let keep = client == Connection::Keep;
                 Ok((Ending::Complete, if keep { After::Next } else { After::Close }))
             }
-            End::Hijacked => Ok((stream::copy(wire, &mut upstream, tally).await, After::Close)),
+            End::Hijacked => {
+                let ending = match build {
+                    Some(session) => session.carry(wire, &mut upstream, tally).await,
+                    None => stream::copy(wire, &mut upstream, tally).await,
+                };
+                Ok((ending, After::Close))
+            }
             // It went while it was idle; what was asked changes nothing, so it is asked again.
             End::EngineGone if again && !replied => continue,
             End::ClientGone => Ok((Ending::ClientGone, After::Drop)),

@@ -83,7 +83,7 @@ impl Rig {
                 patience: self.patience,
                 tally: &mut tally,
             };
-            let relayed = forward(&grant, &self.engine, &mut self.link, sender).await;
+            let relayed = forward(&grant, &self.engine, &mut self.link, sender, None).await;
             drop(wire);
             relayed
         };
@@ -545,7 +545,8 @@ async fn a_request_that_came_early_waits_for_its_turn() {
         read_head(&mut engine).await;
         engine.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
     };
-    let (relayed, ()) = tokio::join!(forward(&grant, &rig.engine, &mut rig.link, sender), engine);
+    let (relayed, ()) =
+        tokio::join!(forward(&grant, &rig.engine, &mut rig.link, sender, None), engine);
     assert_eq!(relayed.unwrap(), (Ending::Complete, After::Next));
     assert_eq!(wire.input.data(), b"GET /next");
 }

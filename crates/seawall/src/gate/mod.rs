@@ -21,6 +21,7 @@ pub use snapshot::{Expiry, Of, Snapshot, check};
 use crate::admit::{Admission, Peer};
 use crate::audit::{RefusedConnection, Trail};
 use crate::authenticate::Credential;
+use crate::buildkit::Builds;
 use crate::cli::report::{Doing, Error};
 use crate::config::Listen;
 use crate::enrol::server::Enrolment;
@@ -60,6 +61,8 @@ pub struct Gate {
     pub published: watch::Sender<()>,
     /// Whose the engine's things are.
     pub owners: Owners,
+    /// Build sessions that are open.
+    pub builds: Builds,
     /// What is known of the host.
     pub watch: Watch,
     /// When it began to serve.
@@ -84,6 +87,7 @@ impl Gate {
         let store = Arc::new(Mutex::new(store));
         Ok(Self {
             owners: Owners::of(store.clone())?,
+            builds: Builds::default(),
             snapshot: ArcSwap::from_pointee(snapshot),
             sessions: Sessions::default(),
             admission: Admission::default(),

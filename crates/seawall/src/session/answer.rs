@@ -60,7 +60,7 @@ fn is_of_a_role(refusal: &Refusal) -> bool {
 }
 
 /// What a refused client reads: who may not do what, by which rule, and where to read more.
-fn denial(subject: &Subject, refusal: &Refusal, id: RequestId) -> String {
+pub fn denial(subject: &Subject, refusal: &Refusal, id: RequestId) -> String {
     let Refusal { rule, reason, status } = refusal;
     // What is somebody else's is not there: in the engine's own words, and nothing else.
     if *status == 404 {

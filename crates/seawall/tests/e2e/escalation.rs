@@ -172,6 +172,7 @@ fn cases(other: &str) -> Vec<Case> {
 
 /// Entries that are asked for elsewhere than in a new container; each with its own test.
 const ELSEWHERE: &[&str] = &[
+    "escape.build-frontend",
     "escape.build-option",
     "escape.build-output",
     "escape.build-source",

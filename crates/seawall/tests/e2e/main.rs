@@ -6,6 +6,7 @@ mod support;
 
 mod ambiguous;
 mod api_clients;
+mod buildkit;
 mod certificates;
 mod containers;
 mod content;
