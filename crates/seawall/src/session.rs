@@ -309,6 +309,7 @@ impl<'a, S: Socket> Turn<'a, S> {
                 request = request.with_body(document)?;
                 seen.unknown.extend_from_slice(&request.facts.unknown);
             }
+            request = self.attached(authority, request).await?;
             seen.asks(&request);
         }
         let request = match authority.permissions.grants_own_alone(operation) {
@@ -328,6 +329,21 @@ impl<'a, S: Socket> Turn<'a, S> {
                 .await?;
         let grant = granted(authority, request)?;
         Ok((self.followed(authority, grant).await?, errand))
+    }
+
+    /// A request with the names of the networks that it puts a service on, which are given by ids.
+    /// `admin` may use any.
+    async fn attached(
+        &mut self,
+        authority: &Authority,
+        request: Request,
+    ) -> Result<Request, Refusal> {
+        let targets = request.attachments();
+        if targets.is_empty() || authority.permissions.is_unrestricted() {
+            return Ok(request);
+        }
+        let to = (&mut *self.asking, &*self.snapshot.engine);
+        Ok(request.attached(&own::of_the_swarm(targets, to).await?))
     }
 
     /// What is granted as it is written is judged again by where the paths lead that it binds:

@@ -41,20 +41,23 @@ impl Request {
 /// Puts other paths in place of sources. The body has been read by its schema, so that they stand
 /// where it has them.
 fn replace(body: &mut Value, to: &BTreeMap<String, String>) {
-    let Some(host) = body.get_mut("HostConfig") else { return };
-    for bind in host.get_mut("Binds").and_then(Value::as_array_mut).into_iter().flatten() {
+    let binds = body.pointer_mut("/HostConfig/Binds").and_then(Value::as_array_mut);
+    for bind in binds.into_iter().flatten() {
         if let Some((source, rest)) = bind.as_str().and_then(|bind| bind.split_once(':'))
             && let Some(other) = to.get(source)
         {
             *bind = Value::String(format!("{other}:{rest}"));
         }
     }
-    for mount in host.get_mut("Mounts").and_then(Value::as_array_mut).into_iter().flatten() {
-        if mount.get("Type").and_then(Value::as_str) == Some("bind")
-            && let Some(source) = mount.get_mut("Source")
-            && let Some(other) = source.as_str().and_then(|source| to.get(source))
-        {
-            *source = Value::String(other.clone());
+    for mounts in ["/HostConfig/Mounts", "/TaskTemplate/ContainerSpec/Mounts"] {
+        let mounts = body.pointer_mut(mounts).and_then(Value::as_array_mut);
+        for mount in mounts.into_iter().flatten() {
+            if mount.get("Type").and_then(Value::as_str) == Some("bind")
+                && let Some(source) = mount.get_mut("Source")
+                && let Some(other) = source.as_str().and_then(|source| to.get(source))
+            {
+                *source = Value::String(other.clone());
+            }
         }
     }
 }
@@ -69,7 +72,8 @@ mod tests {
         let text = r#"{"HostConfig":{"Binds":["/a:/x","/b:/y:ro","v:/z","/a"],
             "Mounts":[{"Type":"bind","Source":"/a","Target":"/a"},
                       {"Type":"volume","Source":"v","Target":"/t"},
-                      {"Type":"tmpfs","Target":"/t"}]},"Image":"/a"}"#;
+                      {"Type":"tmpfs","Target":"/t"}]},"Image":"/a",
+            "TaskTemplate":{"ContainerSpec":{"Mounts":[{"Type":"bind","Source":"/a"}]}}}"#;
         let to = [("/a", "/1"), ("/b", "/2")];
         let to = to.map(|(from, to)| (from.to_owned(), to.to_owned())).into();
         let expected = text

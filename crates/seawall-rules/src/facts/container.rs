@@ -49,6 +49,13 @@ pub(crate) const EXEC: Schema = schema(&[
     harmless("detachKeys", Shape::Text),
 ]);
 
+/// `CheckpointCreate`.
+pub(crate) const CHECKPOINT_OF: Schema = schema(&[
+    harmless("CheckpointDir", Shape::Text),
+    harmless("CheckpointID", Shape::Text),
+    harmless("Exit", Shape::Truth),
+]);
+
 /// `ExecStart`.
 pub(crate) const EXEC_START: Schema = schema(&[
     harmless("ConsoleSize", Shape::Integers),
@@ -123,11 +130,7 @@ const CONFIG: &[Field] = &[
     harmless("ExposedPorts", Shape::Names),
     harmless("Healthcheck", Shape::Object(&HEALTHCHECK)),
     harmless("Hostname", Shape::Text),
-    judged("Image", Shape::Text, |value, reader| {
-        if let Some(name) = value.as_str().filter(|name| !name.is_empty()) {
-            reader.ask(Ask::Image(ImageName::new(name)));
-        }
-    }),
+    judged("Image", Shape::Text, image),
     judged("Labels", Shape::TextMap, labels),
     escapes("MacAddress", Shape::Text, ENDPOINT),
     harmless("NetworkDisabled", Shape::Truth),
@@ -143,7 +146,7 @@ const CONFIG: &[Field] = &[
     judged("WorkingDir", Shape::Text, working_dir),
 ];
 
-const HEALTHCHECK: Schema = schema(&[
+pub(super) const HEALTHCHECK: Schema = schema(&[
     harmless("Interval", Shape::Integer),
     harmless("Retries", Shape::Integer),
     harmless("StartInterval", Shape::Integer),
@@ -177,12 +180,7 @@ const HOST_CONFIG: Schema = schema(&[
     harmless("DnsOptions", Shape::Texts),
     harmless("DnsSearch", Shape::Texts),
     harmless("ExtraHosts", Shape::Texts),
-    judged("GroupAdd", Shape::Texts, |value, reader| {
-        for (index, group) in value.as_array().into_iter().flatten().enumerate() {
-            let group = group.as_str().unwrap_or_default();
-            reader.ask_in(&format!("[{index}]"), Ask::User(format!(":{group}")));
-        }
-    }),
+    judged("GroupAdd", Shape::Texts, groups),
     harmless("Init", Shape::Truth),
     judged("IpcMode", Shape::Text, |value, reader| {
         private_or(value, reader, &["none", "private", "shareable"], HOST_IPC);
@@ -195,11 +193,7 @@ const HOST_CONFIG: Schema = schema(&[
     judged("NetworkMode", Shape::Text, |value, reader| {
         network_mode_in("", value.as_str().unwrap_or_default(), reader);
     }),
-    judged("OomScoreAdj", Shape::Integer, |value, reader| {
-        if value.as_i64().is_some_and(|score| score < 0) {
-            reader.escape(OOM, value);
-        }
-    }),
+    judged("OomScoreAdj", Shape::Integer, oom_score),
     judged("PidMode", Shape::Text, |value, reader| {
         private_or(value, reader, &[], HOST_PID);
     }),
@@ -214,9 +208,7 @@ const HOST_CONFIG: Schema = schema(&[
     judged("StorageOpt", Shape::TextMap, |value, reader| {
         only_options(value, reader, &["size"], STORAGE_OPT);
     }),
-    judged("Sysctls", Shape::TextMap, |value, reader| {
-        only_options(value, reader, NAMESPACED, SYSCTL);
-    }),
+    judged("Sysctls", Shape::TextMap, sysctls),
     judged("Tmpfs", Shape::TextMap, mount::tmpfs),
     judged("UTSMode", Shape::Text, |value, reader| {
         private_or(value, reader, &[], HOST_UTS);
@@ -242,27 +234,48 @@ const NAMESPACED: &[&str] = &[
 ];
 
 const LOG_CONFIG: Schema = schema(&[
-    judged("Config", Shape::TextMap, |value, reader| {
-        const KNOWN: &[&str] = &[
-            "compress",
-            "env",
-            "env-regex",
-            "labels",
-            "labels-regex",
-            "max-buffer-size",
-            "max-file",
-            "max-size",
-            "mode",
-            "tag",
-        ];
-        only_options(value, reader, KNOWN, LOG_DRIVER);
-    }),
-    judged("Type", Shape::Text, |value, reader| {
-        if !matches!(value.as_str(), None | Some("" | "json-file" | "local" | "none")) {
-            reader.escape(LOG_DRIVER, value);
-        }
-    }),
+    judged("Config", Shape::TextMap, log_options),
+    judged("Type", Shape::Text, log_driver),
 ]);
+
+pub(super) fn log_options(value: &Value, reader: &mut Reader) {
+    const KNOWN: &[&str] = &[
+        "compress",
+        "env",
+        "env-regex",
+        "labels",
+        "labels-regex",
+        "max-buffer-size",
+        "max-file",
+        "max-size",
+        "mode",
+        "tag",
+    ];
+    only_options(value, reader, KNOWN, LOG_DRIVER);
+}
+
+pub(super) fn log_driver(value: &Value, reader: &mut Reader) {
+    if !matches!(value.as_str(), None | Some("" | "json-file" | "local" | "none")) {
+        reader.escape(LOG_DRIVER, value);
+    }
+}
+
+pub(super) fn sysctls(value: &Value, reader: &mut Reader) {
+    only_options(value, reader, NAMESPACED, SYSCTL);
+}
+
+pub(super) fn oom_score(value: &Value, reader: &mut Reader) {
+    if value.as_i64().is_some_and(|score| score < 0) {
+        reader.escape(OOM, value);
+    }
+}
+
+pub(super) fn groups(value: &Value, reader: &mut Reader) {
+    for (index, group) in value.as_array().into_iter().flatten().enumerate() {
+        let group = group.as_str().unwrap_or_default();
+        reader.ask_in(&format!("[{index}]"), Ask::User(format!(":{group}")));
+    }
+}
 
 /// What a container has without asking (moby `DefaultCapabilities`): to ask for it is nothing.
 const USUAL_CAPABILITIES: &[&str] = &[
@@ -283,7 +296,7 @@ const USUAL_CAPABILITIES: &[&str] = &[
 ];
 
 /// The engine takes them in any case, with or without `CAP_`.
-fn capabilities(value: &Value, reader: &mut Reader) {
+pub(super) fn capabilities(value: &Value, reader: &mut Reader) {
     let one = std::slice::from_ref(value);
     let all = value.as_array().map_or(one, Vec::as_slice);
     for (index, written) in all.iter().enumerate() {
@@ -360,14 +373,20 @@ pub(super) fn labels(value: &Value, reader: &mut Reader) {
     }
 }
 
-fn user(value: &Value, reader: &mut Reader) {
+pub(super) fn image(value: &Value, reader: &mut Reader) {
+    if let Some(name) = value.as_str().filter(|name| !name.is_empty()) {
+        reader.ask(Ask::Image(ImageName::new(name)));
+    }
+}
+
+pub(super) fn user(value: &Value, reader: &mut Reader) {
     if let Some(user) = value.as_str().filter(|user| !user.is_empty()) {
         reader.ask(Ask::User(user.to_owned()));
     }
 }
 
 /// CVE-2024-21626: `/proc/self/fd/N` of the runtime leads to the host.
-fn working_dir(value: &Value, reader: &mut Reader) {
+pub(super) fn working_dir(value: &Value, reader: &mut Reader) {
     if is_in_proc(value.as_str().unwrap_or_default()) {
         reader.escape(WORKING_DIR, value);
     }

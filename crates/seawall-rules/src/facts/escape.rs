@@ -1,6 +1,8 @@
 //! The escalation catalogue: everything in a request that gives the host, or somebody else's
 //! things, to whoever may send it. Each entry is a rule with a stable id.
 
+use crate::operation::Operation;
+
 /// One entry of the catalogue.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Escape {
@@ -66,9 +68,34 @@ catalogue! {
     BUILD_OPTION "escape.build-option" "build with an option that cannot be read"
     BUILDKIT "escape.buildkit" "build by BuildKit without a session of its own, which is where what is built comes from"
     CHANGE "escape.image-change" "change an image by this line"
+    // the cluster and its services, and what runs as root beside the engine
+    PLUGIN "escape.plugin" "change a plugin, which runs as root on the host"
+    SWARM "escape.swarm" "change the swarm or read its keys, which hand out the cluster"
+    NODE "escape.node" "change a node of the swarm, which may be made a manager"
+    SERVICE_RUNTIME "escape.service-runtime" "run anything but containers as a service"
+    SERVICE_NETWORK "escape.service-network" "put a service on a network that the swarm does not know"
+    SERVICE_ROLLBACK "escape.service-rollback" "take a service back to what it once was, which is not shown to the gate"
+    CREDENTIAL_SPEC "escape.credential-spec" "give a container an account of the host's domain"
+    SWARM_SECRET "escape.swarm-secret" "give a service secrets or configs, which may be anybody's"
+    SECRET_DRIVER "escape.secret-driver" "have a driver or a template write a secret or config"
+    HIDDEN_VALUE "escape.hidden-value" "write back `***`, which stands for what was hidden"
     // others
     LINK "escape.link" "link to another container"
     CONNECT "escape.connect" "connect or disconnect another container"
     NAME "escape.container-name" "give a container a name that could be the id of another"
     LABEL "escape.reserved-label" "set a label that belongs to the gate"
+}
+
+/// The entry that an operation is, whatever is asked for with it.
+pub(crate) fn of_operation(operation: Operation) -> Option<&'static Escape> {
+    use Operation::*;
+    match operation {
+        CheckpointCreate | CheckpointDelete | CheckpointList => Some(CHECKPOINT),
+        GetPluginPrivileges | PluginCreate | PluginDelete | PluginDisable | PluginEnable
+        | PluginPull | PluginPush | PluginSet | PluginUpgrade => Some(PLUGIN),
+        NodeDelete | NodeUpdate => Some(NODE),
+        SwarmInit | SwarmInspect | SwarmJoin | SwarmLeave | SwarmUnlock | SwarmUnlockkey
+        | SwarmUpdate => Some(SWARM),
+        _ => None,
+    }
 }

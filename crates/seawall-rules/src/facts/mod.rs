@@ -5,6 +5,7 @@
 //! most requests have none, and then there is nothing left for a role to grant.
 
 mod address;
+mod attachment;
 mod bind;
 mod build;
 mod changes;
@@ -15,18 +16,23 @@ mod image;
 mod mount;
 mod network;
 mod notation;
+mod plugin;
 mod query;
 mod registry;
 mod resources;
 mod schema;
+mod service;
+mod swarm;
 mod volume;
 
 use std::fmt;
 
 pub(crate) use address::range;
 pub use address::{Port, Ports};
+pub use attachment::Attachment;
 pub(crate) use changes::{reserved_label, sets_reserved_label};
-pub(crate) use container::{COMMIT, CREATE, EXEC, EXEC_START, UPDATE, of_container};
+pub(crate) use container::{CHECKPOINT_OF, COMMIT, CREATE, EXEC, EXEC_START, UPDATE, of_container};
+pub(crate) use escape::of_operation;
 pub use escape::{CATALOGUE, Escape};
 pub use image::ImageName;
 pub(crate) use image::{repository_in_full, split_tag};
@@ -34,9 +40,12 @@ pub use mount::{Access, is_plain_path};
 pub(crate) use network::{CONNECT, DISCONNECT, NETWORK};
 pub use notation::{KINDS, Kind};
 pub(crate) use notation::{billionths, decimal};
+pub(crate) use plugin::{PRIVILEGES, SETTINGS};
 pub(crate) use registry::{LOGIN, PUSH};
 pub use schema::Schema;
-pub(crate) use volume::VOLUME;
+pub(crate) use service::{SERVICE, SERVICE_CHANGE};
+pub(crate) use swarm::{CONFIG, INIT, JOIN, NODE, SECRET, SPEC, UNLOCK};
+pub(crate) use volume::{VOLUME, VOLUME_CHANGE};
 
 use crate::json::Document;
 use crate::operation::Operation;

@@ -36,6 +36,8 @@ pub const KINDS: &[Kind] = &[
             ImageGetAll,
             ImageSearch,
             ImageTag,
+            ServiceCreate,
+            ServiceUpdate,
         ],
         looks: &[ImageHistory, ImageInspect],
     },
@@ -45,11 +47,18 @@ pub const KINDS: &[Kind] = &[
         operations: &[ImageBuild, ImageCommit, ImageCreate, ImageLoad, ImagePush, ImageTag],
         looks: &[],
     },
-    Kind { word: "bind", value: "/PATH[:ro|:rw]", operations: OF_A_CONTAINER, looks: &[] },
+    Kind { word: "bind", value: "/PATH[:ro|:rw]", operations: OF_A_SERVICE_TOO, looks: &[] },
     Kind {
         word: "volume",
         value: "NAME",
-        operations: &[ContainerCreate, VolumeCreate, VolumeDelete, VolumeUpdate],
+        operations: &[
+            ContainerCreate,
+            ServiceCreate,
+            ServiceUpdate,
+            VolumeCreate,
+            VolumeDelete,
+            VolumeUpdate,
+        ],
         looks: &[VolumeInspect],
     },
     Kind {
@@ -62,39 +71,48 @@ pub const KINDS: &[Kind] = &[
             NetworkCreate,
             NetworkDelete,
             NetworkDisconnect,
+            ServiceCreate,
+            ServiceUpdate,
         ],
         looks: &[NetworkInspect],
     },
     Kind {
         word: "port",
         value: "[ADDRESS:]PORT[-PORT]",
-        operations: &[ContainerCreate],
+        operations: &[ContainerCreate, ServiceCreate, ServiceUpdate],
         looks: &[],
     },
     Kind {
         word: "user",
         value: "USER",
-        operations: &[ContainerCreate, ContainerExec, ImageCommit, ImageCreate],
+        operations: &[
+            ContainerCreate,
+            ContainerExec,
+            ImageCommit,
+            ImageCreate,
+            ServiceCreate,
+            ServiceUpdate,
+        ],
         looks: &[],
     },
-    Kind { word: "capability", value: "NAME", operations: OF_A_CONTAINER, looks: &[] },
+    Kind { word: "capability", value: "NAME", operations: OF_A_SERVICE_TOO, looks: &[] },
     Kind { word: "device", value: "/dev/NAME", operations: OF_A_CONTAINER, looks: &[] },
     Kind {
         word: "memory",
         value: "BYTES|unlimited",
-        operations: &[ContainerCreate, ContainerUpdate, ImageBuild],
+        operations: &[ContainerCreate, ContainerUpdate, ImageBuild, ServiceCreate, ServiceUpdate],
         looks: &[],
     },
     Kind {
         word: "cpus",
         value: "N|unlimited",
-        operations: &[ContainerCreate, ContainerUpdate, ImageBuild],
+        operations: &[ContainerCreate, ContainerUpdate, ImageBuild, ServiceCreate, ServiceUpdate],
         looks: &[],
     },
     Kind {
         word: "pids",
         value: "N|unlimited",
-        operations: &[ContainerCreate, ContainerUpdate, ImageBuild],
+        operations: &[ContainerCreate, ContainerUpdate, ImageBuild, ServiceCreate, ServiceUpdate],
         looks: &[],
     },
 ];
@@ -110,6 +128,21 @@ const OF_A_CONTAINER: &[Operation] = &[
     ContainerUpdate,
     ExecStart,
     PutContainerArchive,
+];
+
+/// As [`OF_A_CONTAINER`]; a service has no devices.
+const OF_A_SERVICE_TOO: &[Operation] = &[
+    ContainerArchive,
+    ContainerArchiveInfo,
+    ContainerAttach,
+    ContainerAttachWebsocket,
+    ContainerCreate,
+    ContainerExec,
+    ContainerUpdate,
+    ExecStart,
+    PutContainerArchive,
+    ServiceCreate,
+    ServiceUpdate,
 ];
 
 const UNLIMITED: &str = "unlimited";

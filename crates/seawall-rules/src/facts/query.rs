@@ -1,6 +1,6 @@
 //! What path and query ask for.
 
-use super::escape::{CHECKPOINT, IMPORT, NAME};
+use super::escape::{CHECKPOINT, IMPORT, NAME, SERVICE_ROLLBACK};
 use super::{Ask, Fact, ImageName, changes};
 use crate::operation::Operation;
 
@@ -13,6 +13,9 @@ pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Ve
     let image = |name: &str| Ask::Image(ImageName::new(name));
     if let Some(name) = crate::reference::could_be_an_id(operation, query) {
         ask("name", Ask::Escape(NAME, crate::escape::quoted(name.as_bytes())));
+    }
+    if let Some(escape) = super::of_operation(operation) {
+        ask(operation.as_str(), Ask::Escape(escape, "asked for".to_owned()));
     }
     match operation {
         ContainerStart => {
@@ -63,6 +66,10 @@ pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Ve
         }
         NetworkConnect | NetworkDelete | NetworkDisconnect | NetworkInspect => {
             ask("id", Ask::Network(param()));
+        }
+        ServiceUpdate if !matches!(value(query, "rollback"), "" | "none") => {
+            let shown = crate::escape::quoted(value(query, "rollback").as_bytes());
+            ask("rollback", Ask::Escape(SERVICE_ROLLBACK, shown));
         }
         VolumeDelete | VolumeInspect | VolumeUpdate => ask("name", Ask::Volume(param())),
         _ => {}

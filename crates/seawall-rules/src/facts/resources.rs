@@ -70,7 +70,7 @@ const DEVICE: Schema = schema(&[
 const RESTART: Schema =
     schema(&[harmless("MaximumRetryCount", Shape::Integer), harmless("Name", Shape::Text)]);
 
-const ULIMITS: Schema = schema(&[
+pub(super) const ULIMITS: Schema = schema(&[
     harmless("Hard", Shape::Integer),
     judged("Name", Shape::Text, |value, reader| {
         if let Some(ask) = ulimit(value) {

@@ -19,6 +19,8 @@ pub struct Schema {
     fields: &'static [Field],
     more: &'static [Field],
     whole: Option<Judge>,
+    /// What it is, where it is no object: the few bodies that are lists.
+    list: Option<Shape>,
 }
 
 /// What reads facts out of a value whose type has been checked.
@@ -39,6 +41,8 @@ pub(super) enum Shape {
     /// A signed 64-bit integer.
     Integer,
     Integers,
+    /// Any number: the one ratio there is.
+    Number,
     Text,
     Texts,
     /// `Cmd` and `Entrypoint`: a list, or one text for a list of one.
@@ -71,7 +75,12 @@ enum Meaning {
 }
 
 pub(super) const fn schema(fields: &'static [Field]) -> Schema {
-    Schema { fields, more: &[], whole: None }
+    Schema { fields, more: &[], whole: None, list: None }
+}
+
+/// A body that is a list of this shape.
+pub(super) const fn list_of(list: Shape) -> Schema {
+    Schema { fields: &[], more: &[], whole: None, list: Some(list) }
 }
 
 /// A field that asks for nothing by itself; what is inside it may.
@@ -115,7 +124,10 @@ impl Schema {
     /// a value of the wrong type, or too many unknown fields.
     pub(super) fn read(&self, body: &Value, facts: &mut Facts) -> Result<(), Refusal> {
         let mut reader = Reader { path: String::new(), facts: std::mem::take(facts) };
-        let read = self.walk(body, &mut reader);
+        let read = match self.list {
+            Some(list) => list.read(body, &mut reader),
+            None => self.walk(body, &mut reader),
+        };
         *facts = reader.facts;
         read
     }
@@ -187,6 +199,7 @@ impl Shape {
                 Self::Truth => value.is_boolean(),
                 Self::Integer => value.is_i64(),
                 Self::Integers => value.as_array().is_some_and(|all| all.iter().all(Value::is_i64)),
+                Self::Number => value.is_number(),
                 Self::Text => value.is_string(),
                 Self::Texts => texts(value),
                 Self::Words => value.is_string() || texts(value),

@@ -84,7 +84,7 @@ pub(super) const ROWS: &[Route] = &[
     .query(&[key("dir")]),
     // `CheckpointDir` is a path of the host.
     post(CheckpointCreate, "/containers/{id}/checkpoints", Class::Host, "checkpoint a container")
-        .body(BodyKind::Json)
+        .json(&facts::CHECKPOINT_OF)
         .streams(),
     delete(
         CheckpointDelete,

@@ -2,6 +2,7 @@
 
 use super::Operation::*;
 use super::route::{BodyKind, Class, Route, delete, get, key, post};
+use crate::facts;
 
 pub(super) const ROWS: &[Route] = &[
     get(PluginList, "/plugins", Class::Read, "list plugins").query(&[key("filters")]),
@@ -18,7 +19,7 @@ pub(super) const ROWS: &[Route] = &[
     .streams()
     .query(&[key("name"), key("remote")]),
     post(PluginPull, "/plugins/pull", Class::Host, "install a plugin")
-        .body(BodyKind::OptionalJson)
+        .optional_json(&facts::PRIVILEGES)
         .streams()
         .query(&[key("name"), key("remote")]),
     delete(PluginDelete, "/plugins/{name...}", Class::Admin, "remove a plugin")
@@ -30,13 +31,13 @@ pub(super) const ROWS: &[Route] = &[
         .query(&[key("timeout")]),
     get(PluginInspect, "/plugins/{name...}/json", Class::Read, "inspect a plugin"),
     post(PluginPush, "/plugins/{name...}/push", Class::Host, "push a plugin")
-        .body(BodyKind::OptionalJson)
+        .optional_json(&facts::PUSH)
         .streams(),
     post(PluginSet, "/plugins/{name...}/set", Class::Host, "configure a plugin")
-        .body(BodyKind::Json),
+        .json(&facts::SETTINGS),
     post(PluginUpgrade, "/plugins/{name...}/upgrade", Class::Host, "upgrade a plugin")
         .since(26)
-        .body(BodyKind::OptionalJson)
+        .optional_json(&facts::PRIVILEGES)
         .streams()
         .query(&[key("remote")]),
 ];

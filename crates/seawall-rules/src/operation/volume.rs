@@ -1,7 +1,7 @@
 //! Volumes.
 
 use super::Operation::*;
-use super::route::{BodyKind, Class, Route, delete, get, key, post, put};
+use super::route::{Class, Route, delete, get, key, post, put};
 use crate::facts;
 
 pub(super) const ROWS: &[Route] = &[
@@ -16,7 +16,7 @@ pub(super) const ROWS: &[Route] = &[
     get(VolumeInspect, "/volumes/{id}", Class::Metadata, "inspect a volume"),
     put(VolumeUpdate, "/volumes/{id}", Class::Admin, "change a cluster volume")
         .since(42)
-        .body(BodyKind::OptionalJson)
+        .optional_json(&facts::VOLUME_CHANGE)
         .query(&[key("version")]),
     delete(VolumeDelete, "/volumes/{id}", Class::Change, "remove a volume").query(&[key("force")]),
 ];

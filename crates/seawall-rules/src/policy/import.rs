@@ -95,6 +95,8 @@ const TERMS: &[(&str, &str, &[Operation])] = &[
             Operation::ImageInspect,
             Operation::ImageSearch,
             Operation::ImageTag,
+            Operation::ServiceCreate,
+            Operation::ServiceUpdate,
         ],
     ),
     (
@@ -118,6 +120,8 @@ const TERMS: &[(&str, &str, &[Operation])] = &[
             Operation::NetworkDelete,
             Operation::NetworkDisconnect,
             Operation::NetworkInspect,
+            Operation::ServiceCreate,
+            Operation::ServiceUpdate,
         ],
     ),
     (
@@ -125,13 +129,23 @@ const TERMS: &[(&str, &str, &[Operation])] = &[
         "*",
         &[
             Operation::ContainerCreate,
+            Operation::ServiceCreate,
+            Operation::ServiceUpdate,
             Operation::VolumeCreate,
             Operation::VolumeDelete,
             Operation::VolumeInspect,
         ],
     ),
-    ("ports", "1024-65535", &[Operation::ContainerCreate]),
-    ("users", "*", &[Operation::ContainerCreate]),
+    (
+        "ports",
+        "1024-65535",
+        &[Operation::ContainerCreate, Operation::ServiceCreate, Operation::ServiceUpdate],
+    ),
+    (
+        "users",
+        "*",
+        &[Operation::ContainerCreate, Operation::ServiceCreate, Operation::ServiceUpdate],
+    ),
 ];
 
 /// The variables cannot be read.
@@ -414,9 +428,7 @@ mod tests {
         insta::assert_snapshot!(role, @r#"
         # What docker-socket-proxy lets through with CONTAINERS=0 EVENTS=0 INFO=1 PLUGINS=1.
         # It would let these through too, which no role here can be given:
-        #   PluginList: it runs or reads as root on the host
         #   GetPluginPrivileges: it runs or reads as root on the host
-        #   PluginInspect: it runs or reads as root on the host
         # It showed environments, arguments and paths of the host. Take `secrets` out where
         # the client needs none of them.
         # Not a matter of roles: LOG_LEVEL.
@@ -427,6 +439,8 @@ mod tests {
             "SystemPingHead",
             "SystemInfo",
             "SystemVersion",
+            "PluginList",
+            "PluginInspect",
         ]
         secrets = true
         "#);

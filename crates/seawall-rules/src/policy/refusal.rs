@@ -34,8 +34,10 @@ pub(super) fn not_granted(permissions: &Permissions, request: &Request) -> Refus
         [role] => format!("role {} does not grant it", role.name()),
         roles => format!("none of the roles {} grants it", named(roles)),
     };
+    let rule =
+        crate::facts::of_operation(operation).map_or(RULE_OF_OPERATIONS, |escape| escape.rule);
     Refusal::forbidden(
-        RULE_OF_OPERATIONS,
+        rule,
         format!("may not {phrase} ({id}): {who}; {} would", listed(&granting, "or")),
     )
 }

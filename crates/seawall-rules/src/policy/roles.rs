@@ -150,8 +150,13 @@ fn refuse_repeated(drafts: &mut Vec<Draft>, built_in: usize, problems: &mut Vec<
 const RESERVED: &[&str] = &["escape", "everyone", "role"];
 
 /// The operations whose resources are bounded by a role.
-const CEILED: &[Operation] =
-    &[Operation::ContainerCreate, Operation::ContainerUpdate, Operation::ImageBuild];
+const CEILED: &[Operation] = &[
+    Operation::ContainerCreate,
+    Operation::ContainerUpdate,
+    Operation::ImageBuild,
+    Operation::ServiceCreate,
+    Operation::ServiceUpdate,
+];
 
 /// What one role lets be written, another must not read below.
 fn refuse_undermined(drafts: &[Draft], problems: &mut Vec<Problem>) {

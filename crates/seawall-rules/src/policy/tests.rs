@@ -516,8 +516,8 @@ fn a_role_that_would_give_the_host_away_cannot_be_written() {
         ),
         (r#"operations = ["Libpod"]"#, "no role can be given `Libpod`: it is closed to everybody"),
         (
-            r#"operations = ["ServiceCreate"]"#,
-            "no role can be given `ServiceCreate`: it is the whole cluster's",
+            r#"operations = ["SwarmJoin"]"#,
+            "no role can be given `SwarmJoin`: it hands out the whole cluster",
         ),
         (r#"operations = ["closed"]"#, "there is no operation or class `closed`"),
         (r#"extends = "admin""#, "`admin` cannot be extended"),

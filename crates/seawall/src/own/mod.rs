@@ -1,11 +1,13 @@
 //! Whose things are: asked on the way of requests whose roles are for their identity's own things
-//! alone (`isolation = "own"`), and of nobody else.
+//! alone (`isolation = "own"`), and of nobody else. The networks of a service are asked for here as
+//! well, for every role.
 //!
 //! What is made gets two labels: its owner, and a claim that was written to the store before. So
 //! whatever happens in between, what carries that claim is known to be its owner's. Labels alone
 //! prove nothing: images carry what their authors like.
 
 mod ask;
+mod network;
 mod resolve;
 
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +17,7 @@ use std::time::{Duration, SystemTime};
 use seawall_rules::reference::Kind;
 
 pub use ask::Asking;
+pub use network::of_the_swarm;
 pub use resolve::{Errand, full_id, resolve};
 
 use crate::state::{Error, IdentityId, Owned, Promise, Store};

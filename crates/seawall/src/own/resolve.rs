@@ -460,7 +460,7 @@ fn thing(id: &str, name: &str) -> Thing {
     Thing { id: id.to_owned(), name: name.to_owned(), inspect: None }
 }
 
-fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+pub(super) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
     value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 

@@ -180,11 +180,21 @@ const ELSEWHERE: &[&str] = &[
     "escape.checkpoint",
     "escape.connect",
     "escape.container-name",
+    "escape.credential-spec",
     "escape.exec-privileged",
+    "escape.hidden-value",
     "escape.image-change",
     "escape.image-source",
     "escape.network-driver",
+    "escape.node",
+    "escape.plugin",
+    "escape.secret-driver",
+    "escape.service-network",
+    "escape.service-rollback",
+    "escape.service-runtime",
     "escape.subnet",
+    "escape.swarm",
+    "escape.swarm-secret",
 ];
 
 #[test]

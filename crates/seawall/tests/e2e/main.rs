@@ -36,6 +36,7 @@ mod ssh;
 mod ssh_certificates;
 mod ssh_networks;
 mod streams;
+mod swarm;
 mod through_sshd;
 mod upgrade;
 mod watching;

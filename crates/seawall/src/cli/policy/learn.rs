@@ -152,7 +152,7 @@ mod tests {
             ("ContainerCreate", Some(&["image alpine", "escape.privileged", "memory 128"])),
             ("ContainerCreate", None),
             ("ContainerList", Some(&[])),
-            ("PluginList", Some(&[])),
+            ("SwarmInspect", Some(&[])),
         ] {
             learned.add(&recorded(operation, asks, None).unwrap());
         }
@@ -174,7 +174,7 @@ mod tests {
         ]
         memory = 128 # 2 x
         # What no role can be given:
-        # PluginList (it runs or reads as root on the host), 1 x
+        # SwarmInspect (it hands out the whole cluster), 1 x
         # escape.privileged (only admin may run a privileged container), 1 x
         "#);
         let (document, _) = DeTable::parse_recoverable(&text);
