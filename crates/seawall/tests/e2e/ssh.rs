@@ -41,6 +41,29 @@ fn an_admin_is_no_admin_over_ssh_unless_the_configuration_says_so() {
 }
 
 #[test]
+fn an_rsa_key_enters_where_it_is_asked_for_and_built_in() {
+    let gate = Gate::up_with_ssh(&Engine::shared().socket(), "[ssh]\nrsa = true\n");
+    let rita = Ssh::stranger(&gate, "rita");
+    let key = rita.dir().join("key");
+    // ssh-keygen would ask before it writes over one.
+    std::fs::remove_file(&key).unwrap();
+    let mut keygen = Command::new("ssh-keygen");
+    keygen.args(["-q", "-t", "rsa", "-b", "3072", "-N", "", "-f"]).arg(&key);
+    Running::start(keygen).wait().ok();
+    let public = key.with_extension("pub");
+    let add = ["identity", "add", "rita", "--role", "viewer", "--ssh-key"];
+    let added = gate.run(add.into_iter().chain(public.to_str()));
+    if cfg!(feature = "ssh-rsa") {
+        added.ok();
+        rita.docker().run(["ps"]).ok();
+        assert!(gate.records().iter().any(|record| record["identity"] == "rita"));
+    } else {
+        let (_, stderr) = added.fails();
+        assert!(stderr.contains("build with `--features ssh-rsa`"), "{stderr}");
+    }
+}
+
+#[test]
 fn only_a_registered_key_enters_and_only_under_its_own_name() {
     let gate = Gate::up_with_ssh(&Engine::shared().socket(), "");
     let alice = Ssh::client(&gate, "alice", "viewer");
