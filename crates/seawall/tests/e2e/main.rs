@@ -37,6 +37,7 @@ mod ssh_certificates;
 mod ssh_networks;
 mod streams;
 mod swarm;
+mod systemd;
 mod through_sshd;
 mod upgrade;
 mod watching;

@@ -10,6 +10,7 @@ pub(crate) mod raw;
 pub(crate) mod relay;
 pub(crate) mod ssh;
 pub(crate) mod sshd;
+pub(crate) mod systemd;
 pub(crate) mod terminal;
 pub(crate) mod token;
 pub(crate) mod wait;
