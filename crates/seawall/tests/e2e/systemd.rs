@@ -148,3 +148,18 @@ fn the_kernels_rules_are_there_before_the_network_after_a_reboot() {
     assert!(reached("seawall-firewall.service") <= reached("seawall.service"));
     machine.run(["seawall", "firewall", "verify"]).ok();
 }
+
+#[test]
+fn a_timer_asks_what_is_due_for_renewal() {
+    let machine = Machine::boot();
+    machine.up();
+    let made = machine.run(["seawall", "renew", "--install"]).ok();
+    assert!(made.contains("made: seawall-renew.timer"), "{made}");
+    assert_eq!(machine.unit("seawall-renew.timer", "ActiveState"), "active");
+    machine.run(["systemctl", "start", "seawall-renew.service"]).ok();
+    assert_eq!(machine.unit("seawall-renew", "Result"), "success");
+    assert_ne!(machine.unit("seawall-renew", "ExecMainExitTimestamp"), "");
+
+    machine.reboot();
+    assert_eq!(machine.unit("seawall-renew.timer", "ActiveState"), "active");
+}
