@@ -30,6 +30,7 @@ pub struct Grant {
     rule: Arc<str>,
     edit: Edit,
     undecided: Option<Undecided>,
+    would_deny: Vec<&'static str>,
 }
 
 impl Grant {
@@ -44,7 +45,17 @@ impl Grant {
         if edit.concerns(request.route.operation) {
             request.head.forwarded.retain(|(name, _)| *name != "Accept-Encoding");
         }
-        Self { request, rule, edit, undecided }
+        Self { request, rule, edit, undecided, would_deny: Vec::new() }
+    }
+
+    /// The same, of a role in warn mode: by these rules it would have been refused.
+    pub(crate) fn warning(self, would_deny: Vec<&'static str>) -> Self {
+        Self { would_deny, ..self }
+    }
+
+    /// The rules by which it would have been refused, were it not for a role in warn mode.
+    pub fn would_deny(&self) -> &[&'static str] {
+        &self.would_deny
     }
 
     /// Whether the reply is edited.

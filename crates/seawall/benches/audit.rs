@@ -72,6 +72,7 @@ fn run(trail: &Trail, session: u64, requests: u32) {
             user_agent: "Docker-Client/28.2.2 (linux)",
             refused: None,
             rule: "operator.read",
+            would_deny: &[],
             unknown: &[],
             asks: Some(&[]),
             generation: 1,

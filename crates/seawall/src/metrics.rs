@@ -23,6 +23,7 @@ pub struct Metrics {
     refused: [AtomicU64; REFUSED.len()],
     limits: [AtomicU64; LIMITS.len()],
     quotas: [AtomicU64; QUOTAS.len()],
+    would_deny: [AtomicU64; WOULD_DENY.len()],
     received: AtomicU64,
     sent: AtomicU64,
     buckets: [AtomicU64; BUCKETS.len()],
@@ -77,6 +78,8 @@ impl Limit {
 pub struct Totals {
     pub requests: u64,
     pub denied: u64,
+    /// Rules by which a request would have been refused, were it not for a role in warn mode.
+    pub would_deny: u64,
     pub refused_connections: u64,
 }
 
@@ -128,6 +131,20 @@ const REFUSED: [(RefusedConnection, &str); 9] = [
     (RefusedConnection::Invitation, "invitation"),
 ];
 
+/// The rules that a role in warn mode does not refuse by.
+const WOULD_DENY: [(&str, &str); 10] = [
+    ("role.cpus", "role.cpus"),
+    ("role.images", "role.images"),
+    ("role.memory", "role.memory"),
+    ("role.networks", "role.networks"),
+    ("role.operations", "role.operations"),
+    ("role.pids", "role.pids"),
+    ("role.ports", "role.ports"),
+    ("role.tags", "role.tags"),
+    ("role.users", "role.users"),
+    ("role.volumes", "role.volumes"),
+];
+
 /// Upper bounds in milliseconds.
 const BUCKETS: [u64; 9] = [1, 3, 10, 30, 100, 300, 1_000, 10_000, 60_000];
 
@@ -142,6 +159,7 @@ impl Default for Metrics {
             refused: Default::default(),
             limits: Default::default(),
             quotas: Default::default(),
+            would_deny: Default::default(),
             received: AtomicU64::default(),
             sent: AtomicU64::default(),
             buckets: Default::default(),
@@ -193,6 +211,13 @@ impl Metrics {
         }
     }
 
+    /// Counts what these rules would have refused, were it not for a role in warn mode.
+    pub fn would_deny(&self, rules: &[&'static str]) {
+        for rule in rules {
+            count(&self.would_deny, &WOULD_DENY, rule);
+        }
+    }
+
     /// The sums for `status`.
     pub fn totals(&self) -> Totals {
         let sum = |counters: &[AtomicU64]| counters.iter().map(read).sum::<u64>();
@@ -200,6 +225,7 @@ impl Metrics {
         Totals {
             requests: sum(&self.allowed) + denied,
             denied,
+            would_deny: sum(&self.would_deny),
             refused_connections: sum(&self.refused),
         }
     }
@@ -247,6 +273,14 @@ impl Metrics {
             "quota",
             &self.quotas,
             &QUOTAS,
+        );
+
+        page.list(
+            "seawall_would_deny_total",
+            "What roles in warn mode let through, by the rule that would have refused it.",
+            "rule",
+            &self.would_deny,
+            &WOULD_DENY,
         );
 
         page.family("seawall_body_bytes_total", "counter", "Bytes of bodies and streams.");

@@ -61,6 +61,7 @@ where
     let mut alarm = Alarm::default();
     let mut generation = None;
     let mut used = None;
+    let mut last: Option<Arc<Authority>> = None;
     for number in 1.. {
         let bounds = Bounds::of(&gate.snapshot.load().config.limits);
         let head = match request_head(&mut client, &mut alarm, bounds, drain.as_mut()).await {
@@ -76,11 +77,13 @@ where
             link = Link::default();
             asking = Asking::default();
         }
-        let changed = generation != Some(snapshot.generation);
         let authority = authority(session, &snapshot, &mut generation);
-        if let (true, Ok(authority)) = (changed, &authority) {
-            let bounded = !authority.permissions.quota().is_unlimited();
-            used = bounded.then(|| gate.quotas.of(&authority.subject));
+        if let Ok(now) = &authority
+            && !last.as_ref().is_some_and(|last| Arc::ptr_eq(last, now))
+        {
+            let bounded = !now.permissions.quota().is_unlimited();
+            used = bounded.then(|| gate.quotas.of(&now.subject));
+            last = Some(now.clone());
         }
         let turn = Turn {
             gate,
@@ -110,7 +113,11 @@ fn authority(
         session.set_authority(snapshot.authorize(&session.credential, &session.peer)?);
         *generation = Some(snapshot.generation);
     }
-    let authority = session.authority();
+    let mut authority = session.authority();
+    if authority.until.is_some_and(|end| end <= SystemTime::now()) {
+        session.set_authority(snapshot.authorize(&session.credential, &session.peer)?);
+        authority = session.authority();
+    }
     match authority.not_after {
         Some(end) if end <= SystemTime::now() => Err(Ended(EXPIRED.to_owned())),
         _ => Ok(authority),
@@ -167,6 +174,7 @@ impl<'a, S: Socket> Turn<'a, S> {
             target: &seen.target,
             operation: seen.operation.map(Operation::as_str),
             user_agent: &seen.user_agent,
+            would_deny: judged.as_ref().map_or(&[], |(_, _, grant, _)| grant.would_deny()),
             refused: judged.as_ref().err().map(|refusal| refusal.reason.as_str()),
             rule: judged
                 .as_ref()
@@ -175,6 +183,9 @@ impl<'a, S: Socket> Turn<'a, S> {
             asks: seen.asks.as_deref(),
             generation: self.snapshot.generation,
         });
+        if let Ok((_, _, grant, _)) = &judged {
+            self.gate.metrics.would_deny(grant.would_deny());
+        }
         account.decided(seen.operation, judged.as_ref().err().map(|refusal| refusal.rule));
         let (_counted, build, grant, mut errand) = match (recorded, judged) {
             (Ok(()), Ok(granted)) => granted,
@@ -216,6 +227,9 @@ impl<'a, S: Socket> Turn<'a, S> {
         if let Some(refusal) = &refused {
             record_refused(self.gate, account.id, refusal);
         }
+        let mut would_deny = std::mem::take(&mut account.tally.would_deny);
+        would_deny.retain(|rule| !grant.would_deny().contains(rule));
+        record_would_deny(self.gate, account.id, &would_deny);
         match forwarded {
             Ok((ending, after)) => {
                 account.ended(ending);
@@ -368,6 +382,20 @@ pub fn record_refused(gate: &Gate, request: RequestId, refusal: &Refusal) {
     });
     if let Err(error) = gate.trail.event("content.refused", detail) {
         tracing::error!(%error, request, rule, "refused, without a record");
+    }
+}
+
+/// Records by which rules what came in a request's body or session would have been refused, were it
+/// not for a role in warn mode.
+pub fn record_would_deny(gate: &Gate, request: RequestId, rules: &[&'static str]) {
+    if rules.is_empty() {
+        return;
+    }
+    gate.metrics.would_deny(rules);
+    let request = request.to_string();
+    let detail = serde_json::json!({ "request": request, "rules": rules });
+    if let Err(error) = gate.trail.event("content.would_deny", detail) {
+        tracing::error!(%error, request, "let through in warn mode, without a record");
     }
 }
 

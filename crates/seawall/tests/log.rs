@@ -42,6 +42,7 @@ fn request(trail: &Trail, name: &str, number: u32, refused: Option<&str>) {
         user_agent: "\u{1b}[31mred",
         refused,
         rule: "viewer.read",
+        would_deny: &[],
         unknown: &[],
         asks: Some(&[]),
         generation: 1,

@@ -69,6 +69,10 @@ impl Files {
         Ok(())
     }
 
+    pub(super) fn would_deny(&self) -> &[&'static str] {
+        self.undecided.would_deny()
+    }
+
     pub(super) fn end(&self) -> Result<(), Refusal> {
         self.frames.end()
     }

@@ -25,6 +25,11 @@ impl Answer {
         self.0.push(input, out)
     }
 
+    /// The rules by which it would have been refused by now, were it not for a role in warn mode.
+    pub fn would_deny(&self) -> &[&'static str] {
+        self.0.would_deny()
+    }
+
     /// The answer has come to its end.
     ///
     /// # Errors

@@ -83,6 +83,14 @@ impl Judge {
     }
 }
 
+impl Judge {
+    /// The rules by which the request would have been refused by now, were it not for a role in
+    /// warn mode; those of its head and query among them.
+    pub fn would_deny(&self) -> &[&'static str] {
+        self.inspector.undecided.would_deny()
+    }
+}
+
 impl std::fmt::Debug for Judge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Judge").field("content", &self.inspector.content).finish_non_exhaustive()

@@ -1,10 +1,11 @@
 //! What one set of roles grants beyond another, exactly.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::role::{Role, Standing};
-use super::{ADMIN, EVERYONE, Quota, Rate};
+use super::cells::cells;
+use super::role::{Role, Standing, Terms};
+use super::{ADMIN, Circumstances, EVERYONE, Quota, Rate};
 use crate::facts::Ask;
 use crate::operation::Operation;
 use crate::reply;
@@ -26,8 +27,49 @@ impl Beyond {
 }
 
 /// What `these` grant beyond `others`: it is empty exactly if each request that one of these
-/// grants is granted by one of the others, as often.
+/// grants is granted by one of the others, wherever from and whenever, as often.
 pub fn beyond(these: &[Arc<Role>], others: &[Arc<Role>]) -> Beyond {
+    let mut found = Beyond::default();
+    let mut elsewhere: Vec<(String, String)> = Vec::new();
+    let mut places: Vec<Circumstances> = Vec::new();
+    // What is so everywhere and always is told as such; the rest by an example of where and when.
+    for (place, shown) in cells(these.iter().chain(others)) {
+        let there = |roles: &[Arc<Role>]| -> Vec<Arc<Role>> {
+            roles.iter().filter(|role| role.is_in_force(&place)).cloned().collect()
+        };
+        let more = beyond_there(&there(these), &there(others));
+        let operations = more.operations.iter().map(|operation| operation.as_str().to_owned());
+        let all: Vec<_> = operations.chain(more.terms.iter().cloned()).collect();
+        if places.is_empty() {
+            found = more;
+        } else {
+            found.operations.retain(|operation| more.operations.contains(operation));
+            found.terms.retain(|term| more.terms.contains(term));
+        }
+        places.push(place);
+        elsewhere.extend(all.into_iter().map(|what| (what, shown.clone())));
+    }
+    let told = |what: &str| {
+        found.terms.iter().any(|term| term == what)
+            || found.operations.iter().any(|operation| operation.as_str() == what)
+    };
+    let mut only: BTreeMap<String, (String, usize)> = BTreeMap::new();
+    for (what, shown) in elsewhere.into_iter().filter(|(what, _)| !told(what)) {
+        only.entry(what).or_insert((shown, 0)).1 += 1;
+    }
+    // Many things that differ in the same hours are one line.
+    let mut lines: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (what, (shown, _)) in only {
+        lines.entry(shown).or_default().push(what);
+    }
+    found
+        .terms
+        .extend(lines.into_iter().map(|(shown, what)| format!("{shown}: {}", what.join(", "))));
+    found
+}
+
+/// [`beyond`] among roles that are all in force.
+fn beyond_there(these: &[Arc<Role>], others: &[Arc<Role>]) -> Beyond {
     let mut found = Beyond::default();
     let mut terms = BTreeSet::new();
     for &operation in Operation::ALL.iter().filter(|operation| !EVERYONE.1.contains(operation)) {
@@ -39,8 +81,8 @@ pub fn beyond(these: &[Arc<Role>], others: &[Arc<Role>]) -> Beyond {
             }
             // What shows secrets is covered only by what shows them too.
             let seeing: Vec<_> =
-                those.iter().filter(|other| other.sees_secrets()).copied().collect();
-            match role.sees_secrets() && reply::has_secrets(operation) {
+                those.iter().filter(|other| other.sees_secrets(operation)).copied().collect();
+            match role.sees_secrets(operation) && reply::has_secrets(operation) {
                 true if seeing.is_empty() => {
                     terms.insert("secrets = true".to_owned());
                     terms.extend(more(role, &those, operation));
@@ -92,25 +134,58 @@ fn more(role: &Role, others: &[&Arc<Role>], operation: Operation) -> Vec<String>
     if role.standing() == Standing::Unrestricted {
         return vec![format!("everything, as {ADMIN}")];
     }
-    let asked_by = |ask: &Ask| {
-        ask.kind().is_some_and(|kind| {
-            kind.operations.contains(&operation)
-                || role.sees_secrets() && kind.looks.contains(&operation)
-        })
+    let entries = entries(role, operation);
+    let covered = |other: &Role, (of, most): &(Of, Vec<Ask>)| {
+        most.iter().all(|ask| of.terms(other).cover(ask))
     };
-    let entries: Vec<_> =
-        role.terms.entries().into_iter().filter(|entry| entry.most.iter().any(asked_by)).collect();
-    let covered = |other: &Role, most: &[Ask]| most.iter().all(|ask| other.terms.cover(ask));
-    if others.iter().any(|other| entries.iter().all(|entry| covered(other, &entry.most))) {
+    if others.iter().any(|other| entries.iter().all(|(_, entry)| covered(other, entry))) {
         return Vec::new();
     }
     let single: Vec<_> = entries
         .iter()
-        .filter(|entry| !others.iter().any(|other| covered(other, &entry.most)))
-        .map(|entry| entry.written())
+        .filter(|(_, entry)| !others.iter().any(|other| covered(other, entry)))
+        .map(|(written, _)| written.clone())
         .collect();
     match single.is_empty() {
         true => vec![format!("{}: the terms of {} together", operation.as_str(), role.name())],
         false => single,
     }
+}
+
+/// Which terms of a role count: those by which it lets through what is asked for, or those that
+/// say what it sees whole. They differ in warn mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Asking,
+    Seeing,
+}
+
+impl Of {
+    fn terms(self, role: &Role) -> &Terms {
+        match self {
+            Self::Asking => &role.terms,
+            Self::Seeing => role.listed_terms(),
+        }
+    }
+}
+
+/// The terms that concern an operation, as they are written, each with the most that can be asked
+/// for under it.
+fn entries(role: &Role, operation: Operation) -> Vec<(String, (Of, Vec<Ask>))> {
+    let sees = role.sees_secrets(operation) && reply::has_secrets(operation);
+    let of = |of: Of| {
+        let concerns = move |ask: &Ask| {
+            ask.kind().is_some_and(|kind| match of {
+                Of::Asking => kind.operations.contains(&operation),
+                Of::Seeing => {
+                    kind.operations.contains(&operation) || kind.looks.contains(&operation)
+                }
+            })
+        };
+        let all = of.terms(role).entries().into_iter();
+        all.filter(move |entry| entry.most.iter().any(concerns))
+            .map(move |entry| (entry.written(), (of, entry.most)))
+    };
+    let seen = sees.then(|| of(Of::Seeing)).into_iter().flatten();
+    of(Of::Asking).chain(seen).collect()
 }

@@ -6,8 +6,11 @@
 //! One role must grant all of a request: two roles of an identity add up to what either grants,
 //! never to a request that neither does.
 
+mod cells;
 mod compare;
+mod condition;
 mod entry;
+mod hours;
 pub mod import;
 mod missing;
 mod question;
@@ -17,9 +20,11 @@ mod role;
 mod roles;
 mod term;
 mod undecided;
+mod warn;
 mod written;
 
 pub use compare::{Beyond, beyond};
+pub use condition::Circumstances;
 pub use missing::{Missing, Smallest};
 pub use question::{NoQuestion, PHRASES, Question, Way};
 pub use quota::{Quota, Rate};
@@ -29,6 +34,8 @@ pub use undecided::Undecided;
 pub use written::{KEYS, Problem, RoleKey};
 
 use std::sync::Arc;
+
+use condition::Asleep;
 
 use crate::facts::{Ask, Fact, Facts};
 use crate::operation::{Operation, Request};
@@ -49,6 +56,8 @@ struct Granted {
     isolation: Isolation,
     /// What is hidden of the reply.
     redact: Option<Arc<Redact>>,
+    /// The rules that would refuse it, were it not for a role in warn mode.
+    would_deny: Vec<&'static str>,
 }
 
 /// What one identity may do: one entry an operation, made once from its roles.
@@ -58,6 +67,10 @@ pub struct Permissions {
     granted: Vec<Option<Granted>>,
     /// The roles it has, the least first.
     roles: Vec<Arc<Role>>,
+    /// Roles that it has at other times or elsewhere.
+    asleep: Vec<(Arc<Role>, Asleep)>,
+    /// Until when that is so, in seconds; `None` where no role has hours.
+    until: Option<u64>,
     /// What it may use at once.
     quota: Quota,
     /// All there are, for the reason of a refusal.
@@ -70,27 +83,55 @@ impl Permissions {
     /// is that of the least of them; where its reply may hold secrets, of the least that sees them.
     pub fn compile<'a>(all: &Arc<Roles>, names: impl IntoIterator<Item = &'a str>) -> Self {
         let names: Vec<&str> = names.into_iter().collect();
-        let roles: Vec<_> =
-            all.all().filter(|role| names.contains(&role.name())).cloned().collect();
+        Self::of(all, all.held(&names))
+    }
+
+    fn of(all: &Arc<Roles>, roles: Vec<Arc<Role>>) -> Self {
         let everyone: Arc<str> = Arc::from(EVERYONE.0);
         let rule = |&operation: &Operation| {
             if EVERYONE.1.contains(&operation) {
                 let (rule, isolation) = (everyone.clone(), Isolation::All);
-                return Some(Granted { rule, isolation, redact: None });
+                return Some(Granted { rule, isolation, redact: None, would_deny: Vec::new() });
             }
             let hides = reply::has_secrets(operation);
             [Isolation::All, Isolation::Own].into_iter().find_map(|isolation| {
                 let such = |role: &&Arc<Role>| role.isolation() == isolation;
                 let granting = || roles.iter().filter(such).filter(|role| role.grants(operation));
-                let seeing = granting().find(|role| !hides || role.sees_secrets());
-                let role = seeing.or_else(|| granting().next())?;
+                let listing = || granting().filter(|role| role.lists(operation));
+                let seeing = listing().find(|role| !hides || role.sees_secrets(operation));
+                let role = seeing.or_else(|| listing().next()).or_else(|| granting().next())?;
                 let redact = (hides && seeing.is_none()).then(|| all.redact().clone());
-                Some(Granted { rule: role.rule(operation)?, isolation, redact })
+                let would_deny = role.would_deny(operation, &Facts::default());
+                Some(Granted { rule: role.rule(operation)?, isolation, redact, would_deny })
             })
         };
         let granted = Operation::ALL.iter().map(rule).collect();
         let quota = roles.iter().map(|role| Quota::of(role.terms())).reduce(Quota::or);
-        Self { granted, roles, quota: quota.unwrap_or_default(), all: all.clone() }
+        let (quota, all) = (quota.unwrap_or_default(), all.clone());
+        Self { granted, roles, asleep: Vec::new(), until: None, quota, all }
+    }
+
+    /// As [`Self::compile`], of the roles that are in force under these circumstances.
+    pub fn compile_under<'a>(
+        all: &Arc<Roles>,
+        names: impl IntoIterator<Item = &'a str>,
+        circumstances: &Circumstances,
+    ) -> Self {
+        let names: Vec<&str> = names.into_iter().collect();
+        let held = all.held(&names);
+        let until = held.iter().filter_map(|role| role.next_border(circumstances.at)).min();
+        let asleep = held.iter().filter_map(|role| {
+            let asleep = role.asleep(circumstances)?;
+            Some((role.clone(), asleep))
+        });
+        let asleep = asleep.collect();
+        let awake = held.iter().filter(|role| role.is_in_force(circumstances)).cloned();
+        Self { asleep, until, ..Self::of(all, awake.collect()) }
+    }
+
+    /// Until when it stays so, in seconds since the epoch; `None` where that is without end.
+    pub fn until(&self) -> Option<u64> {
+        self.until
     }
 
     /// Whether one of its roles is `admin`.
@@ -142,7 +183,7 @@ impl Permissions {
         isolation: Isolation,
     ) -> Result<Granted, Option<&'a Fact>> {
         let hides = reply::has_secrets(operation);
-        let mut redacted = None;
+        let mut lesser: Option<Granted> = None;
         let mut furthest: Option<(usize, &Fact)> = None;
         for role in self.roles.iter().filter(|role| role.isolation() == isolation) {
             let Some(rule) = role.rule(operation) else { continue };
@@ -150,12 +191,21 @@ impl Permissions {
                 continue;
             }
             match role.refuses(facts) {
-                None if !hides || role.sees_all_of(facts) => {
-                    return Ok(Granted { rule, isolation, redact: None });
-                }
                 None => {
-                    let redact = Some(self.all.redact().clone());
-                    redacted.get_or_insert(Granted { rule, isolation, redact });
+                    let would_deny = role.would_deny(operation, facts);
+                    let sees = would_deny.is_empty() && role.sees_all_of(operation, facts);
+                    let redact = (hides && !sees).then(|| self.all.redact().clone());
+                    let whole = would_deny.is_empty() && redact.is_none();
+                    let granted = Granted { rule, isolation, redact, would_deny };
+                    if whole {
+                        return Ok(granted);
+                    }
+                    // What would be granted in any mode goes before what warn mode lets through.
+                    if lesser.as_ref().is_none_or(|before| {
+                        !before.would_deny.is_empty() && granted.would_deny.is_empty()
+                    }) {
+                        lesser = Some(granted);
+                    }
                 }
                 Some(refused) if furthest.is_none_or(|(before, _)| before < refused.0) => {
                     furthest = Some(refused);
@@ -163,7 +213,7 @@ impl Permissions {
                 Some(_) => {}
             }
         }
-        redacted.ok_or_else(|| furthest.map(|(_, fact)| fact))
+        lesser.ok_or_else(|| furthest.map(|(_, fact)| fact))
     }
 
     /// What it says to a request that was recorded, as if what it named were its sender's own: the
@@ -219,7 +269,7 @@ pub enum Unknown {
 impl Granted {
     fn of(self, request: Request, undecided: Option<Undecided>) -> Grant {
         let edit = Edit { redact: self.redact, keep: None };
-        Grant::new(request, self.rule, edit, undecided)
+        Grant::new(request, self.rule, edit, undecided).warning(self.would_deny)
     }
 }
 

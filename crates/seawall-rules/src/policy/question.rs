@@ -30,6 +30,10 @@ pub struct Way {
     pub term: Option<String>,
     /// The operations by which it is done.
     pub operations: Vec<Operation>,
+    /// From where and when alone, to stand after "only".
+    pub only: Option<String>,
+    /// Whether it is only let through, by a role in warn mode.
+    pub warned: bool,
 }
 
 /// A text is no question.
@@ -117,6 +121,16 @@ impl Question {
 
     /// How a role lets it be done, if it does.
     pub fn answer(&self, role: &Role) -> Option<Way> {
+        let way = self.way(role)?;
+        let listed = way.operations.iter().any(|&operation| role.lists(operation));
+        let covered = match self {
+            Self::Ask(ask) => wider(ask).iter().any(|ask| role.listed_terms().cover(ask)),
+            Self::Operation(_) | Self::Root => true,
+        };
+        Some(Way { only: role.conditions(), warned: role.warns() && !(listed && covered), ..way })
+    }
+
+    fn way(&self, role: &Role) -> Option<Way> {
         if role.standing() == Standing::Unrestricted {
             let operations = match self {
                 Self::Operation(operation) if operation.route().class == Class::Closed => {
@@ -126,12 +140,24 @@ impl Question {
                 Self::Ask(ask) => ask.kind().map_or(Vec::new(), |kind| kind.operations.to_vec()),
                 Self::Root => Vec::new(),
             };
-            return Some(Way { rule: format!("{ADMIN}.all").into(), term: None, operations });
+            return Some(Way {
+                rule: format!("{ADMIN}.all").into(),
+                term: None,
+                operations,
+                only: None,
+                warned: false,
+            });
         }
         match self {
             Self::Operation(operation) => {
                 let rule = role.rule(*operation)?;
-                Some(Way { rule, term: None, operations: vec![*operation] })
+                Some(Way {
+                    rule,
+                    term: None,
+                    operations: vec![*operation],
+                    only: None,
+                    warned: false,
+                })
             }
             Self::Ask(ask) => by_term(role, ask),
             Self::Root => root(role),
@@ -165,17 +191,22 @@ fn by_term(role: &Role, ask: &Ask) -> Option<Way> {
         .filter(|&operation| role.grants(operation))
         .collect();
     let rule = role.rule(*operations.first()?)?;
-    let wider: Vec<Ask> = match ask {
-        Ask::Bind(path, access) => {
-            folders(path).map(|path| Ask::Bind(path.to_owned(), *access)).collect()
-        }
-        ask => vec![ask.clone()],
-    };
+    let wider = wider(ask);
     let wide = wider.iter().find(|ask| role.terms.cover(ask))?;
     let term = ask.term()?;
     let entries = role.terms.entries();
     let entry = entries.iter().find(|entry| entry.key == term && entry.alone.cover(wide))?;
-    Some(Way { rule, term: Some(entry.written()), operations })
+    Some(Way { rule, term: Some(entry.written()), operations, only: None, warned: false })
+}
+
+/// What has it too: of a path, the folders it is in.
+fn wider(ask: &Ask) -> Vec<Ask> {
+    match ask {
+        Ask::Bind(path, access) => {
+            folders(path).map(|path| Ask::Bind(path.to_owned(), *access)).collect()
+        }
+        ask => vec![ask.clone()],
+    }
 }
 
 /// A path, and the folders it is in.
@@ -195,7 +226,13 @@ fn root(role: &Role) -> Option<Way> {
         .find(|&operation| role.grants(operation) && operation.route().admin_only().is_some());
     if let Some(operation) = unjudged {
         let rule = role.rule(operation)?;
-        return Some(Way { rule, term: None, operations: vec![operation] });
+        return Some(Way {
+            rule,
+            term: None,
+            operations: vec![operation],
+            only: None,
+            warned: false,
+        });
     }
     role.terms.entries().into_iter().find_map(|entry| {
         let gives_away = entry.most.iter().any(|ask| match ask {
@@ -209,6 +246,6 @@ fn root(role: &Role) -> Option<Way> {
         let operations: Vec<_> =
             kind.operations.iter().copied().filter(|&operation| role.grants(operation)).collect();
         let rule = role.rule(*operations.first()?)?;
-        Some(Way { rule, term: Some(entry.written()), operations })
+        Some(Way { rule, term: Some(entry.written()), operations, only: None, warned: false })
     })
 }

@@ -16,6 +16,12 @@ pub(super) const RULE_OF_OPERATIONS: &str = "role.operations";
 pub(super) fn not_granted(permissions: &Permissions, request: &Request) -> Refusal {
     let operation = request.route.operation;
     let (phrase, id) = (request.route.phrase, operation.as_str());
+    if let Some((role, asleep)) = permissions.asleep.iter().find(|(role, _)| role.grants(operation))
+    {
+        let only = role.conditions().unwrap_or_default();
+        let reason = format!("may not {phrase} ({id}): role {} grants it only {only}", role.name());
+        return Refusal::forbidden(asleep.rule(), reason);
+    }
     // Roles of the configuration are nobody's business who has none of them.
     let granting: Vec<&str> = permissions
         .all

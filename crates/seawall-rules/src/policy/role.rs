@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::condition::{Asleep, Circumstances, Conditions};
 use super::term::{BindTerm, PathTerm, Pattern, PortTerm, covers_device};
 use crate::facts::{Ask, Fact, Facts};
 use crate::identity::Name;
@@ -15,10 +16,20 @@ pub struct Role {
     /// The role that lists each operation, by [`Operation::index`]: this one, or one it extends.
     pub(super) operations: Vec<Option<Arc<str>>>,
     pub(super) terms: Terms,
+    /// What it lists itself, where it is in warn mode: what is above is then what it lets through.
+    pub(super) listed: Option<Listed>,
+    pub(super) conditions: Conditions,
     pub(super) standing: Standing,
     pub(super) isolation: Isolation,
     /// What it extends, and what that extends.
     pub(super) extends: Vec<Name>,
+}
+
+/// What a role in warn mode grants by its own word.
+#[derive(Clone, Debug)]
+pub(super) struct Listed {
+    pub(super) operations: Vec<Option<Arc<str>>>,
+    pub(super) terms: Terms,
 }
 
 /// How far a role goes.
@@ -105,11 +116,44 @@ impl Role {
         self.isolation
     }
 
-    /// Its isolation, unless that is `all`, and its terms, as they are written: key and TOML value.
+    /// Its mode and isolation, unless those are the usual ones, its conditions and its terms, as
+    /// they are written: key and TOML value.
     pub fn written(&self) -> Vec<(&'static str, String)> {
+        let warn = self.warns().then(|| ("mode", "\"warn\"".to_owned()));
         let own = (self.isolation == Isolation::Own)
             .then(|| ("isolation", format!("{:?}", self.isolation.as_str())));
-        own.into_iter().chain(self.terms.written()).collect()
+        let first = warn.into_iter().chain(own).chain(self.conditions.written());
+        first.chain(self.listed_terms().written()).collect()
+    }
+
+    /// From where and when it is in force, to stand after "only"; `None` where it always is.
+    pub fn conditions(&self) -> Option<String> {
+        (!self.conditions.is_none()).then(|| self.conditions.to_string())
+    }
+
+    /// Whether it asks where from.
+    pub fn has_sources(&self) -> bool {
+        self.conditions.sources.is_some()
+    }
+
+    /// Whether it asks when.
+    pub fn has_hours(&self) -> bool {
+        self.conditions.hours.is_some()
+    }
+
+    /// Why it is not in force, if it is not.
+    pub(super) fn asleep(&self, circumstances: &Circumstances) -> Option<Asleep> {
+        self.conditions.asleep(circumstances)
+    }
+
+    /// The seconds of the next moment after `at` at which its hours begin or end.
+    pub(super) fn next_border(&self, at: u64) -> Option<u64> {
+        self.conditions.hours.as_ref().map(|hours| hours.next_border(at))
+    }
+
+    /// Whether it is in force.
+    pub fn is_in_force(&self, circumstances: &Circumstances) -> bool {
+        self.asleep(circumstances).is_none()
     }
 
     /// Whether it grants all that another one does, by its own word: it is that one, or extends
@@ -141,15 +185,29 @@ impl Role {
         self.rule(operation).is_some()
     }
 
-    /// Whether secrets are shown in replies to it, of what its terms cover.
-    pub fn sees_secrets(&self) -> bool {
-        self.standing == Standing::Unrestricted || self.terms.secrets
+    /// Whether it grants an operation by its own word, not only by being in warn mode.
+    pub fn lists(&self, operation: Operation) -> bool {
+        match &self.listed {
+            None => self.grants(operation),
+            Some(listed) => listed.operations.get(operation.index()).is_some_and(Option::is_some),
+        }
+    }
+
+    /// Its terms as they are written.
+    pub(super) fn listed_terms(&self) -> &Terms {
+        self.listed.as_ref().map_or(&self.terms, |listed| &listed.terms)
+    }
+
+    /// Whether secrets are shown in replies to an operation, of what its terms cover.
+    pub fn sees_secrets(&self, operation: Operation) -> bool {
+        self.standing == Standing::Unrestricted || self.terms.secrets && self.lists(operation)
     }
 
     /// Whether it sees the secrets of what a request looks at.
-    pub(super) fn sees_all_of(&self, facts: &Facts) -> bool {
+    pub(super) fn sees_all_of(&self, operation: Operation, facts: &Facts) -> bool {
+        let see = |fact: &Fact| self.listed_terms().see(&fact.ask);
         self.standing == Standing::Unrestricted
-            || self.terms.secrets && facts.looks.iter().all(|fact| self.terms.see(&fact.ask))
+            || self.sees_secrets(operation) && facts.looks.iter().all(see)
     }
 
     /// The first fact that it does not cover, with its place among them.

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use toml::de::DeTable;
 
+use super::condition::{Circumstances, Conditions};
 use super::role::{Isolation, Role, Standing, Terms};
 use super::written::{Author, Draft, Problem, Writing};
 use crate::escape::quoted;
@@ -67,8 +68,11 @@ impl Roles {
             return Err(problems);
         }
         // In the order of the texts, but `admin` last.
-        let mut all: Vec<_> =
-            drafts.iter().filter_map(|draft| compiled.remove(draft.name.as_str())).collect();
+        let role = |draft: &Draft| {
+            let role = compiled.remove(draft.name.as_str())?;
+            Some(if draft.warns { role.warning() } else { role })
+        };
+        let mut all: Vec<_> = drafts.iter().filter_map(role).collect();
         all.sort_by_key(|role| role.standing);
         Ok(Self { all: all.into_iter().map(Arc::new).collect(), redact: Arc::default() })
     }
@@ -92,6 +96,51 @@ impl Roles {
     /// The role of that name.
     pub fn named(&self, name: &str) -> Option<&Arc<Role>> {
         self.all.iter().find(|role| role.name() == name)
+    }
+
+    /// The roles of these names as they count together, the least first. Warn mode never lets
+    /// anybody through to somebody else's things: where one of them is for one's own things, those
+    /// for everybody's are enforced.
+    pub fn held(&self, names: &[&str]) -> Vec<Arc<Role>> {
+        let held = || self.all.iter().filter(|role| names.contains(&role.name()));
+        let own = held().any(|role| role.isolation == Isolation::Own);
+        let as_it_counts = |role: &Arc<Role>| match own && role.isolation == Isolation::All {
+            true if role.warns() => Arc::new(role.enforced()),
+            _ => role.clone(),
+        };
+        held().map(as_it_counts).collect()
+    }
+
+    /// The seconds of the next moment after `at` at which some role begins or ceases to be in
+    /// force; `None` where none has hours.
+    pub fn next_border(&self, at: u64) -> Option<u64> {
+        self.all.iter().filter_map(|role| role.next_border(at)).min()
+    }
+
+    /// Whether a role of these names is in force only from somewhere or at some time.
+    pub fn depend(&self, names: &[&str]) -> bool {
+        let of = |role: &&Arc<Role>| names.contains(&role.name());
+        self.all.iter().filter(of).any(|role| !role.conditions.is_none())
+    }
+
+    /// Those of these names that are in force.
+    pub fn in_force<'a>(&self, names: &[&'a str], circumstances: &Circumstances) -> Vec<&'a str> {
+        let asleep = |name: &str| self.named(name).is_some_and(|r| !r.is_in_force(circumstances));
+        names.iter().copied().filter(|name| !asleep(name)).collect()
+    }
+
+    /// A sentence for each role in warn mode.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        self.all.iter().filter(|role| role.warns()).map(|role| {
+            let operations = Operation::ALL.iter().filter(|&&operation| role.grants(operation));
+            let beyond = operations.filter(|&&operation| !role.lists(operation)).count();
+            format!(
+                "the role `{}` is in warn mode: it lets through {beyond} operations that it does not \
+                 list, and any image, volume, network, port and user; what it would refuse is \
+                 recorded as `would_deny`",
+                role.name()
+            )
+        })
     }
 
     /// The roles that grant an operation, the least first.
@@ -204,6 +253,7 @@ fn compile<'a>(
     let mut quotas: Vec<[Option<u64>; 3]> = Vec::new();
     let mut extends = Vec::new();
     let mut inherited_own = None;
+    let mut inherited: Vec<Conditions> = Vec::new();
     for (parent, span) in &draft.extends {
         let complain = |message: String, hint: String, problems: &mut Vec<Problem>| {
             let text = draft.place.0;
@@ -241,6 +291,7 @@ fn compile<'a>(
         if found.isolation == Isolation::Own {
             inherited_own = Some(parent.as_str());
         }
+        inherited.push(found.conditions.clone());
         extends.push(found.name.clone());
         extends.extend_from_slice(&found.extends);
         terms.add(&found.terms);
@@ -292,8 +343,41 @@ fn compile<'a>(
         }
     });
     let (name_of, standing) = (draft.name.clone(), draft.standing);
-    let role = Role { name: name_of, summary, operations, terms, standing, isolation, extends };
+    let conditions = conditions(draft, &inherited, problems);
+    let role = Role {
+        name: name_of,
+        summary,
+        operations,
+        terms,
+        listed: None,
+        conditions,
+        standing,
+        isolation,
+        extends,
+    };
     done.insert(name, role);
+}
+
+/// Its own word, or what all that it extends say alike: what is for some hours in a role must not
+/// become for all in another without a word.
+fn conditions(draft: &Draft, of: &[Conditions], problems: &mut Vec<Problem>) -> Conditions {
+    let mut conditions = draft.conditions.clone();
+    let first = of.first().cloned().unwrap_or_default();
+    let mut inherit = |key: &str, said: bool, alike: bool| {
+        if !said && !alike {
+            let message = format!("what the role `{}` extends has different `{key}`", draft.name);
+            problems.push(complaint(
+                draft,
+                message,
+                "write the key here too, or take one of them out",
+            ));
+        }
+    };
+    inherit("sources", conditions.sources.is_some(), of.iter().all(|c| c.sources == first.sources));
+    inherit("hours", conditions.hours.is_some(), of.iter().all(|c| c.hours == first.hours));
+    conditions.sources = conditions.sources.or(first.sources);
+    conditions.hours = conditions.hours.or(first.hours);
+    conditions
 }
 
 /// Its own word, or that of what it extends; what is for one's own things in a role must not

@@ -79,6 +79,11 @@ impl Pattern {
         }))
     }
 
+    /// The one that stands for everything.
+    pub(super) fn all() -> Self {
+        Self("*".to_owned())
+    }
+
     /// Whether it stands for everything.
     pub(super) fn is_all(&self) -> bool {
         self.0 == "*"
@@ -269,6 +274,11 @@ impl PortTerm {
         (self.address.is_none() || self.address == port.address)
             && self.ports.start() <= port.ports.start()
             && port.ports.end() <= self.ports.end()
+    }
+
+    /// Any port, on any address.
+    pub(super) fn all() -> Self {
+        Self { address: None, ports: 1..=u16::MAX }
     }
 
     /// The most that it covers.

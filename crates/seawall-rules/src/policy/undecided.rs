@@ -12,7 +12,8 @@ use crate::verdict::Refusal;
 #[derive(Clone, Debug)]
 pub struct Undecided {
     operation: Operation,
-    roles: Vec<Arc<Role>>,
+    /// Each with the rules by which it would have refused some of it, were it not in warn mode.
+    roles: Vec<(Arc<Role>, Vec<&'static str>)>,
 }
 
 impl Undecided {
@@ -34,9 +35,9 @@ impl Undecided {
         if granting().any(|role| role.standing() == Standing::Unrestricted) {
             return None;
         }
-        let roles =
-            granting().filter(|role| role.refuses(&request.facts).is_none()).cloned().collect();
-        Some(Self { operation, roles })
+        let roles = granting().filter(|role| role.refuses(&request.facts).is_none());
+        let with = |role: &Arc<Role>| (role.clone(), role.would_deny(operation, &request.facts));
+        Some(Self { operation, roles: roles.map(with).collect() })
     }
 
     /// Judges what the body asks for beside what was asked before.
@@ -45,16 +46,31 @@ impl Undecided {
     /// What no role covers, of the one that gets furthest.
     pub fn judge(&mut self, asks: Vec<Fact>) -> Result<(), Refusal> {
         let facts = Facts { asks, ..Facts::default() };
-        let refused = self.roles.iter().map(|role| role.refuses(&facts)).collect::<Vec<_>>();
+        let refused = self.roles.iter().map(|(role, _)| role.refuses(&facts)).collect::<Vec<_>>();
         if refused.iter().all(Option::is_some) {
             let furthest = refused.into_iter().flatten().max_by_key(|(place, _)| *place);
             return Err(match furthest {
-                Some((_, fact)) => refusal::not_covered(&self.roles, self.operation, fact),
+                Some((_, fact)) => {
+                    let roles: Vec<_> = self.roles.iter().map(|(role, _)| role.clone()).collect();
+                    refusal::not_covered(&roles, self.operation, fact)
+                }
                 // INVARIANT: some role granted the request, and the last one is never dropped.
                 None => Refusal::forbidden("role.operations", "may not do this"),
             });
         }
-        self.roles.retain(|role| role.refuses(&facts).is_none());
+        self.roles.retain(|(role, _)| role.refuses(&facts).is_none());
+        for (role, would_deny) in &mut self.roles {
+            would_deny.extend(role.would_deny(self.operation, &facts));
+            would_deny.sort_unstable();
+            would_deny.dedup();
+        }
         Ok(())
+    }
+
+    /// The rules by which the request would have been refused by now, were it not for a role in
+    /// warn mode.
+    pub fn would_deny(&self) -> &[&'static str] {
+        let least = self.roles.iter().min_by_key(|(_, would_deny)| would_deny.len());
+        least.map_or(&[], |(_, would_deny)| would_deny)
     }
 }

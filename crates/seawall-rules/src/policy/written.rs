@@ -6,10 +6,13 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::condition::{Conditions, source};
+use super::hours::{self, Hours};
 use super::role::{Isolation, Standing, Terms};
 use super::term::{BindTerm, Pattern, PortTerm, Unusable, capability, device};
 use crate::escape::quoted;
 use crate::identity::Name;
+use crate::network::Networks;
 use crate::operation::{Class, Operation};
 
 /// One key of a role.
@@ -48,6 +51,30 @@ pub const KEYS: &[RoleKey] = &[
             nothing else; `\"all\"`: everybody's things. Where nothing is said, `own` if it extends \
             such a role, and then it cannot be otherwise. What reaches into containers (exec, \
             attach, cp) takes `own`.",
+    },
+    RoleKey {
+        name: "mode",
+        example: r#""warn""#,
+        meaning: "`\"enforce\"`, or `\"warn\"`: what the role does not cover is let through all the \
+            same, and recorded with the rules that would have refused it (`would_deny`). Never let \
+            through are paths, capabilities and devices of the host and whatever else gives it away, \
+            somebody else's things, unknown fields, what is `admin`'s alone, and more than `rate`, \
+            `burst` and `streams`. Not inherited. Where the identity has a role for its own things \
+            too, a role for everybody's is enforced.",
+    },
+    RoleKey {
+        name: "sources",
+        example: r#"["10.0.0.0/24", "fd00:12::/64"]"#,
+        meaning: "Networks from which the role is in force; from elsewhere it is as if the identity had \
+            not got it, in warn mode too. A Unix socket is in no network. Where nothing is said, as in \
+            what it extends, which must say the same then.",
+    },
+    RoleKey {
+        name: "hours",
+        example: r#"["Mon-Fri 08:00-18:00", "Sat 09:00-12:00 +01:00"]"#,
+        meaning: "Hours of the week in which the role is in force, in UTC where no offset is written, \
+            every day where no day is; `22:00-06:00` goes on into the next day. At their end streams \
+            are cut that nothing else grants. Inherited like `sources`.",
     },
     RoleKey {
         name: "images",
@@ -160,6 +187,8 @@ pub(super) struct Draft {
     pub(super) extends: Vec<(String, Range<usize>)>,
     pub(super) operations: Vec<(Operation, Range<usize>)>,
     pub(super) isolation: Option<(Isolation, Range<usize>)>,
+    pub(super) warns: bool,
+    pub(super) conditions: Conditions,
     pub(super) terms: Terms,
     /// Each with its place, for what can only be said when all are known.
     pub(super) binds: Vec<(BindTerm, Range<usize>)>,
@@ -204,6 +233,8 @@ impl Writing<'_> {
                 extends: Vec::new(),
                 operations: Vec::new(),
                 isolation: None,
+                warns: false,
+                conditions: Conditions::default(),
                 terms: Terms::default(),
                 binds: Vec::new(),
                 standing: match self.author {
@@ -255,6 +286,21 @@ impl Writing<'_> {
                     self.complain(value.span(), message, Some(hint));
                 }
                 draft.isolation = Some((isolation.unwrap_or(Isolation::Own), value.span()));
+            }
+            "mode" => {
+                draft.warns = value.get_ref().as_str() == Some("warn");
+                if !draft.warns && value.get_ref().as_str() != Some("enforce") {
+                    let hint = "write `mode = \"warn\"` or `mode = \"enforce\"`".to_owned();
+                    let message = "`mode` must be `enforce` or `warn`".to_owned();
+                    self.complain(value.span(), message, Some(hint));
+                }
+            }
+            "sources" => {
+                let nets = self.some(name, value, source);
+                draft.conditions.sources = Some(Networks::only(nets));
+            }
+            "hours" => {
+                draft.conditions.hours = Some(Hours::of(self.some(name, value, hours::parse)));
             }
             "images" => terms.images = self.terms(name, value, Pattern::of_images),
             "tags" => terms.tags = self.terms(name, value, Pattern::of_images),
@@ -349,6 +395,20 @@ impl Writing<'_> {
             }
         }
         terms
+    }
+
+    /// As [`Self::terms`], of which there must be one.
+    fn some<T>(
+        &mut self,
+        name: &str,
+        value: &Spanned<DeValue<'_>>,
+        parse: impl Fn(&str) -> Result<T, Unusable>,
+    ) -> Vec<T> {
+        if value.get_ref().as_array().is_some_and(|items| items.is_empty()) {
+            let message = format!("`{name}` is empty: the role would never be in force");
+            self.complain(value.span(), message, Some(format!("leave `{name}` out for any")));
+        }
+        self.terms(name, value, parse)
     }
 
     fn texts(&mut self, name: &str, value: &Spanned<DeValue<'_>>) -> Vec<(String, Range<usize>)> {

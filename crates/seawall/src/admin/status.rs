@@ -39,6 +39,8 @@ pub struct Status {
     pub sessions: usize,
     pub requests: u64,
     pub denied: u64,
+    /// By so many rules requests would have been refused, were it not for roles in warn mode.
+    pub would_deny: u64,
     pub refused_connections: u64,
     /// Sources kept out for their failures.
     pub banned: Vec<String>,
@@ -278,6 +280,7 @@ pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
     if scan.time.is_some_and(|time| time < OffsetDateTime::now_utc() - STALE) {
         warnings.push("the last host scan is more than two days old".to_owned());
     }
+    warnings.extend(snapshot.config.roles.warnings());
     let ssh = gate.ssh.as_ref().map(|server| SshStatus {
         host_key: server.fingerprint.clone(),
         sandbox: server.process.sandbox(),
@@ -300,6 +303,7 @@ pub(super) async fn status(gate: &Gate) -> Result<Status, Error> {
         sessions: gate.sessions.list().len(),
         requests: totals.requests,
         denied: totals.denied,
+        would_deny: totals.would_deny,
         refused_connections: totals.refused_connections,
         banned: gate.admission.bans().iter().map(|ban| ban.source.to_string()).collect(),
         audit: AuditStatus {

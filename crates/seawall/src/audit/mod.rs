@@ -92,6 +92,9 @@ pub struct Decision<'a> {
     pub operation: Option<&'static str>,
     /// `User-Agent`, bounded and escaped.
     pub user_agent: &'a str,
+    /// Of an allowed one, the rules that would have refused it, were it not for a role in warn
+    /// mode.
+    pub would_deny: &'a [&'static str],
     /// `None` allowed; else the refusal's reason.
     pub refused: Option<&'a str>,
     /// The rule that decided.

@@ -30,6 +30,9 @@ pub struct DecisionRecord {
     pub allowed: bool,
     pub rule: String,
     pub reason: Option<String>,
+    /// The rules that would have refused it, were it not for a role in warn mode.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub would_deny: Vec<String>,
     pub unknown: Vec<String>,
     #[serde(default)]
     pub asks: Option<Vec<String>>,

@@ -678,6 +678,7 @@ fn whatever_strangers_write_each_record_is_one_line_that_reads_back() {
                 user_agent: &text[6],
                 refused: refused.then_some(unknown[0].as_str()),
                 rule: &unknown[1],
+                would_deny: &[],
                 unknown: &unknown,
                 asks: Some(&unknown),
                 ..decision(&subject, id(number.get()))
@@ -734,6 +735,7 @@ fn the_longest_record_keeps_to_the_bound_of_a_line() {
         user_agent: &long,
         refused: Some(&long),
         rule: &long,
+        would_deny: &[],
         unknown: &unknown,
         asks: Some(&unknown),
         ..decision(&subject, id(1))

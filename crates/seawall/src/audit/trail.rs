@@ -371,6 +371,7 @@ pub(super) mod tests {
             user_agent: "Docker-Client/28.2.2 (linux)",
             refused: None,
             rule: "viewer.read",
+            would_deny: &[],
             unknown: &[],
             asks: Some(&[]),
             generation: 1,

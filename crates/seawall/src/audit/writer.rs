@@ -137,6 +137,9 @@ impl Writer {
                 pen.json("allowed", if decision.refused.is_none() { "true" } else { "false" });
                 pen.text("rule", decision.rule, 128);
                 pen.optional("reason", decision.refused, 1024);
+                if !decision.would_deny.is_empty() {
+                    pen.list("would_deny", decision.would_deny, 32, 64);
+                }
                 pen.list("unknown", decision.unknown, 32, 64);
                 match decision.asks {
                     Some(asks) => pen.list("asks", asks, 32, 192),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use data_encoding::HEXLOWER;
 use rustls::CertificateError;
@@ -11,7 +11,7 @@ use rustls::pki_types::CertificateDer;
 use seawall_rules::escape::bounded;
 use seawall_rules::identity::Name;
 use seawall_rules::network::Networks;
-use seawall_rules::policy::{Permissions, Role, Roles, Standing};
+use seawall_rules::policy::{Circumstances, Permissions, Role, Roles, Standing};
 
 use super::ssh::trust::Shown;
 use super::{Authority, Credential, Ended, OutsideCertificate, certificate};
@@ -43,6 +43,20 @@ enum MostOverSsh {
     Restricted(Arc<Role>),
     /// This role, and what it includes.
     Role(Arc<Role>),
+}
+
+/// Where from and when, for roles that ask. A Unix socket has no address.
+fn circumstances(credential: &Credential, peer: IpAddr, now: SystemTime) -> Circumstances {
+    let from = match credential {
+        Credential::Socket { .. } => None,
+        _ => Some(peer),
+    };
+    let at = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+    Circumstances { from, at }
+}
+
+fn until(permissions: &Permissions) -> Option<SystemTime> {
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(permissions.until()?))
 }
 
 #[derive(Debug)]
@@ -181,7 +195,9 @@ impl Identities {
                 Credential::OutsideCertificate(outside) if self.has_ended(outside) => {
                     Err(Ended("the identity it matched was revoked".to_owned()))
                 }
-                Credential::OutsideCertificate(outside) => Ok(self.unmatched(outside)),
+                Credential::OutsideCertificate(outside) => {
+                    Ok(self.unmatched(outside, circumstances(credential, peer, now)))
+                }
                 Credential::Certificate { .. } | Credential::Socket { .. } => {
                     Err(Ended("the identity or its certificate was revoked".to_owned()))
                 }
@@ -202,11 +218,17 @@ impl Identities {
         if credential.came_through_sshd() && !identity.sshd {
             return Err(Ended(format!("{} may not enter through the host's sshd", identity.name)));
         }
+        let here = circumstances(credential, peer, now);
         let (roles, permissions) = match credential {
-            Credential::SshKey { .. } | Credential::SshCertificate(_) => self.over_ssh(member),
+            Credential::SshKey { .. } | Credential::SshCertificate(_) => {
+                self.over_ssh(member, &here)
+            }
             Credential::Certificate { .. }
             | Credential::OutsideCertificate(_)
-            | Credential::Socket { .. } => (member.roles.clone(), member.permissions.clone()),
+            | Credential::Socket { .. } => {
+                let names: Vec<&str> = identity.roles.iter().map(String::as_str).collect();
+                (member.roles.clone(), self.under(&names, Some(&member.permissions), &here))
+            }
         };
         Ok(Authority {
             subject: Subject {
@@ -216,13 +238,30 @@ impl Identities {
                 credential: credential.to_string(),
             },
             kin: member.kin.clone(),
+            until: until(&permissions),
             permissions,
             ungranted: None,
             not_after,
         })
     }
 
-    fn over_ssh(&self, member: &Member) -> (String, Arc<Permissions>) {
+    /// What these roles come to under these circumstances; `always` is what they come to whatever
+    /// those are.
+    fn under(
+        &self,
+        names: &[&str],
+        always: Option<&Arc<Permissions>>,
+        here: &Circumstances,
+    ) -> Arc<Permissions> {
+        let names = || names.iter().copied();
+        match (self.roles.depend(&names().collect::<Vec<_>>()), always) {
+            (true, _) => Arc::new(Permissions::compile_under(&self.roles, names(), here)),
+            (false, Some(always)) => always.clone(),
+            (false, None) => Arc::new(Permissions::compile(&self.roles, names())),
+        }
+    }
+
+    fn over_ssh(&self, member: &Member, here: &Circumstances) -> (String, Arc<Permissions>) {
         let named = member.identity.roles.iter().filter_map(|role| self.roles.named(role));
         let (most, strict) = match &self.most_over_ssh {
             MostOverSsh::Nothing => {
@@ -237,7 +276,8 @@ impl Identities {
         };
         let (mut within, beyond): (Vec<_>, Vec<_>) = named.partition(is_within);
         if beyond.is_empty() {
-            return (member.roles.clone(), member.permissions.clone());
+            let names: Vec<&str> = member.identity.roles.iter().map(String::as_str).collect();
+            return (member.roles.clone(), self.under(&names, Some(&member.permissions), here));
         }
         // What is more than the most becomes that; what is something else is nothing here.
         if beyond.iter().any(|role| role.includes(most)) {
@@ -246,7 +286,7 @@ impl Identities {
         }
         let names: Vec<&str> = within.into_iter().map(|role| role.name()).collect();
         let shown = format!("{} by ssh.max_role", names.join(","));
-        (shown, Arc::new(Permissions::compile(&self.roles, names)))
+        (shown, self.under(&names, None, here))
     }
 
     fn member(&self, credential: &Credential) -> Option<&Arc<Member>> {
@@ -290,7 +330,7 @@ impl Identities {
 
     /// A verified certificate of the outside CA that is no identity: it may finish the handshake,
     /// so that the person behind it is told how to be let in.
-    fn unmatched(&self, outside: &OutsideCertificate) -> Authority {
+    fn unmatched(&self, outside: &OutsideCertificate, here: Circumstances) -> Authority {
         let name = bounded(format!("{}/{}", outside.issuer, outside.subject).as_bytes(), MAX_NAME);
         // It is meant to be pasted into a shell: nothing that a shell could read otherwise.
         let plain = |text: &&String| {
@@ -307,7 +347,9 @@ impl Identities {
             bounded(outside.subject.as_bytes(), MAX_NAME)
         );
         let (roles, permissions, ungranted) = match &self.default {
-            Some((role, permissions)) => (role.clone(), permissions.clone(), None),
+            Some((role, always)) => {
+                (role.clone(), self.under(&[role.as_str()], Some(always), &here), None)
+            }
             None => {
                 let nothing = Permissions::compile(&Roles::built_in(), []);
                 (String::new(), Arc::new(nothing), Some(ungranted))
@@ -321,6 +363,7 @@ impl Identities {
                 credential: Credential::OutsideCertificate(Box::new(outside.clone())).to_string(),
             },
             kin: Arc::new([]),
+            until: until(&permissions),
             permissions,
             ungranted,
             not_after: Some(outside.not_after),

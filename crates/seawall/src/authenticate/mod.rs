@@ -126,6 +126,8 @@ pub struct Authority {
     pub ungranted: Option<String>,
     /// End of the credential; open streams are cut then.
     pub not_after: Option<SystemTime>,
+    /// Until when `permissions` stand, where hours of a role begin or end.
+    pub until: Option<SystemTime>,
 }
 
 /// The credential opens nothing (any more): unknown, revoked, expired, wrong network.

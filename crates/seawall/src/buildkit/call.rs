@@ -58,7 +58,7 @@ impl Call {
     pub(super) async fn carry(
         self,
         callee: SendRequest<Bytes>,
-        answer: Option<Answer>,
+        answer: Option<&mut Answer>,
         say: impl Fn(&Refusal) -> String,
     ) {
         let Self { request, mut respond } = self;
@@ -110,7 +110,7 @@ async fn down(
     response: ResponseFuture,
     respond: &mut SendResponse<Bytes>,
     to_caller: &mut Option<SendStream<Bytes>>,
-    mut answer: Option<Answer>,
+    answer: Option<&mut Answer>,
 ) -> Result<(), Broken> {
     let response = tokio::select! {
         biased;
@@ -124,7 +124,7 @@ async fn down(
     if over {
         return Ok(());
     }
-    pass(&mut body, to_caller.insert(stream), answer.as_mut()).await
+    pass(&mut body, to_caller.insert(stream), answer).await
 }
 
 /// Passes all that comes, at the pace at which it is taken.

@@ -15,7 +15,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use h2::client::SendRequest;
 use h2::{client, server};
-use seawall_rules::buildkit::in_session;
+use seawall_rules::buildkit::{Answer, in_session};
 use seawall_rules::policy::Undecided;
 use seawall_rules::verdict::Refusal;
 
@@ -109,7 +109,11 @@ impl<'a> Session<'a> {
         let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
         let folder = call.metadata("dir-name");
         match in_session(call.method(), folder, &self.opened.undecided(), now) {
-            Ok(answer) => call.carry(callee, answer, |refusal| self.refuse(refusal)).await,
+            Ok(mut answer) => {
+                call.carry(callee, answer.as_mut(), |refusal| self.refuse(refusal)).await;
+                let would_deny = answer.as_ref().map_or(&[][..], Answer::would_deny);
+                session::record_would_deny(self.gate, self.request, would_deny);
+            }
             Err(refusal) => call.refuse(refusal.status, &self.refuse(&refusal)),
         }
     }

@@ -136,11 +136,24 @@ impl FromStr for Moment {
 }
 
 impl Moment {
+    /// Seconds since the epoch.
+    pub(super) fn seconds(&self) -> u64 {
+        seconds(&self.0)
+    }
+
     /// Whether a record is from this moment or later. Records carry microseconds, and a second
     /// without them is the beginning of it: the shorter text compares as less.
     pub(super) fn is_before_or_at(&self, entry: &Entry) -> bool {
         entry.time.as_str() >= self.0.trim_end_matches('Z')
     }
+}
+
+/// Seconds since the epoch of a record's time.
+pub(super) fn seconds(time: &str) -> u64 {
+    let format = &time::format_description::well_known::Rfc3339;
+    let moment =
+        time::OffsetDateTime::parse(time, format).map(time::OffsetDateTime::unix_timestamp);
+    moment.ok().and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or_default()
 }
 
 /// Which requests are asked for.

@@ -61,6 +61,10 @@ fn screen(status: &Status, firewall: Option<String>, now: OffsetDateTime) -> Str
         None => format!("{}, {} records", status.audit.dir, status.audit.seq),
         Some(why) => format!("{} CANNOT BE WRITTEN: {why}", status.audit.dir),
     };
+    let would_deny = match status.would_deny {
+        0 => String::new(),
+        count => format!(", {count} would be denied but for warn mode"),
+    };
     let mut lines = vec![
         (
             "seawall",
@@ -76,7 +80,7 @@ fn screen(status: &Status, firewall: Option<String>, now: OffsetDateTime) -> Str
         (
             "requests",
             format!(
-                "{}, {} denied; {} connections refused",
+                "{}, {} denied{would_deny}; {} connections refused",
                 status.requests, status.denied, status.refused_connections
             ),
         ),

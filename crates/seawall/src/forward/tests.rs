@@ -49,6 +49,7 @@ impl Rig {
             permissions: Arc::new(Permissions::compile(&Roles::built_in(), [ADMIN])),
             ungranted: None,
             not_after: None,
+            until: None,
         };
         let credential = Credential::Socket { identity: "alice".into(), uid: 0 };
         Self {

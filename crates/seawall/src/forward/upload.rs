@@ -113,6 +113,7 @@ impl<'a> Upload<'a> {
                 if let Some(mut content) = self.content.take() {
                     let mut judged = Vec::new();
                     content.finish(&mut judged).map_err(End::Refused)?;
+                    ends.tally.would_deny = content.would_deny().to_vec();
                     put_chunk(&judged, &mut ends.engine.output);
                 }
                 if std::mem::take(&mut self.chunked) {

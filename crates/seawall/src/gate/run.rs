@@ -88,7 +88,7 @@ async fn serve(
     tokio::spawn(admin::server::serve(gate.clone(), admin, stop.clone()));
     tokio::spawn(upkeep(gate.clone()));
     tokio::spawn(watch::run(gate.clone()));
-    tokio::spawn(crls(gate.clone()));
+    tokio::spawn(ends(gate.clone()));
     for address in listen::open_to_the_internet(&config, &listen::Interfaces::look()) {
         tracing::warn!(%address, "{}", listen::OPEN_TO_THE_INTERNET);
     }
@@ -180,17 +180,20 @@ async fn upkeep(gate: Arc<Gate>) {
     }
 }
 
-/// Judges every session again when a revocation list ends: nothing says any more that what it was
-/// about is not revoked.
-async fn crls(gate: Arc<Gate>) {
+/// Judges every session again when a revocation list ends, since nothing says any more that what it
+/// was about is not revoked; and when the hours of a role begin or end.
+async fn ends(gate: Arc<Gate>) {
     let mut seen = SystemTime::now();
     let mut published = gate.published.subscribe();
     loop {
-        let next = gate.snapshot.load().next_crl_end(seen);
+        let (crl, hours) = gate.snapshot.load().next_ends(seen);
+        let next = crl.into_iter().chain(hours).min();
         let now = SystemTime::now();
         let left = next.map(|end| end.duration_since(now).unwrap_or_default());
         if left == Some(Duration::ZERO) {
-            tracing::warn!("a revocation list has expired");
+            if next == crl {
+                tracing::warn!("a revocation list has expired");
+            }
             gate.judge_all_again();
             seen = now;
             continue;

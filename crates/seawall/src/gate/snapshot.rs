@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
@@ -154,10 +154,16 @@ impl Snapshot {
         })
     }
 
-    /// When the next revocation list ends, of those that end after `at`.
-    pub fn next_crl_end(&self, at: SystemTime) -> Option<SystemTime> {
+    /// When the next revocation list ends, of those that end after `at`, and when hours of a role
+    /// next begin or end.
+    pub fn next_ends(&self, at: SystemTime) -> (Option<SystemTime>, Option<SystemTime>) {
         let ends = self.expiries.iter().filter(|expiry| expiry.of == Of::Crl);
-        ends.map(|expiry| expiry.not_after).filter(|&end| end > at).min()
+        let crl = ends.map(|expiry| expiry.not_after).filter(|&end| end > at).min();
+        let seconds = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let border = self.config.roles.next_border(seconds);
+        let hours = border
+            .and_then(|border| SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(border)));
+        (crl, hours)
     }
 
     /// What a credential may do now.

@@ -76,6 +76,8 @@ pub struct Tally<'a> {
     pub status: u16,
     /// What of the body was refused as it passed.
     pub refused: Option<Refusal>,
+    /// The rules by which the body would have been refused, were it not for a role in warn mode.
+    pub would_deny: Vec<&'static str>,
     received: u64,
     sent: u64,
 }
@@ -83,7 +85,7 @@ pub struct Tally<'a> {
 impl<'a> Tally<'a> {
     /// Nothing passed yet.
     pub fn new(session: &'a Session) -> Self {
-        Self { session, status: 0, refused: None, received: 0, sent: 0 }
+        Self { session, status: 0, refused: None, would_deny: Vec::new(), received: 0, sent: 0 }
     }
 
     /// Counts body bytes from the client.

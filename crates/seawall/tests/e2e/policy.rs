@@ -258,3 +258,102 @@ fn the_recorded_past_is_replayed_against_a_candidate_and_learned_from() {
     let (_, said) = shop.run(["create", "--privileged", "busybox"]).fails();
     assert!(said.contains("[rule escape.privileged, "), "{said}");
 }
+
+#[test]
+fn a_role_in_warn_mode_lets_through_and_tells_what_it_would_refuse() {
+    let trial = "[roles.trial]\nmode = \"warn\"\noperations = [\"ContainerCreate\", \"metadata\"]\n\
+        images = [\"shop/*\"]\n";
+    let gate = Gate::up_with(&Engine::shared().socket(), trial);
+    let tina = gate.docker_as("tina", "trial");
+    let name = fresh("trial");
+    tina.run(["create", "--name", &name, "busybox", "true"]).ok();
+    tina.run(["start", &name]).ok();
+    for (args, rule) in [
+        (&["create", "-v", "/srv:/x", "busybox"][..], "escape.bind"),
+        (&["create", "--privileged", "busybox"], "escape.privileged"),
+        (&["create", "--network", "host", "busybox"], "escape.host-network"),
+        (&["exec", &name, "id"], "role.operations"),
+        (&["swarm", "init"], "escape.swarm"),
+    ] {
+        let (_, said) = tina.run(args).fails();
+        assert!(said.contains(&format!("[rule {rule}, ")), "{args:?}: {said}");
+    }
+    let decided = |operation: &str| {
+        let records = gate.records();
+        let mut all = records.iter().filter(|record| record["operation"] == operation);
+        all.find(|record| record["allowed"] == true).unwrap().clone()
+    };
+    let create = decided("ContainerCreate");
+    assert_eq!(create["rule"], "trial.operations");
+    assert_eq!(create["would_deny"], serde_json::json!(["role.images"]));
+    let start = decided("ContainerStart");
+    assert_eq!(start["rule"], "trial.warn");
+    assert_eq!(start["would_deny"], serde_json::json!(["role.operations"]));
+    let log = gate.run(["log", "tail"]).ok();
+    assert!(log.contains("(would be refused by role.images)"), "{log}");
+    let explained = gate.run(["policy", "explain", create["id"].as_str().unwrap()]).ok();
+    assert!(explained.contains("would be refused by role.images"), "{explained}");
+    let metric = "seawall_would_deny_total{rule=\"role.images\"} 1\n";
+    assert!(gate.metrics().contains(metric), "{}", gate.metrics());
+    for said in [gate.run(["status"]).ok(), gate.run(["policy", "check"]).ok()] {
+        assert!(said.contains("the role `trial` is in warn mode"), "{said}");
+    }
+    let who = gate.run(["policy", "who-can", "stop"]).ok();
+    assert!(who.contains("trial.warn, in warn mode"), "{who}");
+    // Enforced, it would have refused exactly those.
+    let enforced = gate.home().join("enforced.toml");
+    let text = fs::read_to_string(gate.config()).unwrap();
+    fs::write(&enforced, text.replace("\"warn\"", "\"enforce\"")).unwrap();
+    let (code, _) = gate.run(["policy", "replay", enforced.to_str().unwrap()]).fails();
+    assert_eq!(code, Some(3));
+    fs::write(gate.config(), fs::read_to_string(&enforced).unwrap()).unwrap();
+    gate.run(["reload"]).ok();
+    assert!(tina.run(["start", &name]).fails().1.contains("[rule role.operations, "));
+    Side::Engine.docker().run(["rm", "-f", &name]).ok();
+}
+
+#[test]
+fn a_role_grants_from_its_sources_alone() {
+    let config = "[roles.near]\nextends = \"operator\"\nsources = [\"127.0.0.0/8\", \"::1\"]\n\
+        [roles.far]\nextends = \"operator\"\nsources = [\"192.0.2.0/24\"]\n";
+    let gate = Gate::up_with(&Engine::shared().socket(), config);
+    gate.docker_as("nora", "near").run(["ps"]).ok();
+    let fred = gate.docker_as("fred", "far");
+    let (_, said) = fred.run(["ps"]).fails();
+    assert!(said.contains("[rule role.sources, "), "{said}");
+    assert!(said.contains("role far grants it only from 192.0.2.0/24"), "{said}");
+    let explain = |from: &[&str]| {
+        let mut command = gate.command(["policy"]);
+        command.args([&["explain", "--as", "fred"][..], from, &["--", "ps"]].concat());
+        crate::support::process::Running::start(command).wait().ok()
+    };
+    let here = explain(&["--from", "192.0.2.7"]);
+    assert!(here.starts_with("fred (far) may:"), "{here}");
+    for from in [&["--from", "127.0.0.1"][..], &[]] {
+        let there = explain(from);
+        assert!(there.contains("far is in force only from 192.0.2.0/24"), "{there}");
+    }
+}
+
+#[test]
+fn streams_are_cut_when_the_hours_of_a_role_end() {
+    // Up to the next full minute that is far enough for the engine to be asked before.
+    let now = time::OffsetDateTime::now_utc();
+    let end = now + time::Duration::seconds(20 + 60);
+    let (from, to) = (now - time::Duration::minutes(2), end);
+    let clock = |at: time::OffsetDateTime| format!("{:02}:{:02}", at.hour(), at.minute());
+    let hours = format!("{}-{}", clock(from), clock(to));
+    let config = format!("[roles.shift]\nextends = \"viewer\"\nhours = [\"{hours}\"]\n");
+    let gate = Gate::up_with(&Engine::shared().socket(), &config);
+    let sam = gate.docker_as("sam", "shift");
+    let vera = gate.docker_as("vera", "viewer");
+    sam.run(["ps"]).ok();
+    let others = vera.events();
+    let events = sam.events();
+    events.wait();
+    let (_, said) = sam.run(["ps"]).fails();
+    assert!(said.contains("[rule role.hours, "), "{said}");
+    assert_eq!(clock(time::OffsetDateTime::now_utc()), clock(end));
+    let mut others = others;
+    assert!(others.runs());
+}

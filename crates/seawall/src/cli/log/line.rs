@@ -54,10 +54,14 @@ pub(super) fn request(
         }
     };
     let operation = decision.operation.as_deref().unwrap_or("-");
+    let would = match decision.would_deny.as_slice() {
+        [] => String::new(),
+        rules => format!("  (would be refused by {})", visible(&rules.join(", "))),
+    };
     let reason = decision.reason.as_ref().filter(|_| !decision.allowed);
     let reason = reason.map_or_else(String::new, |reason| format!("  ({})", visible(reason)));
     format!(
-        "{}  {:<12}  {:<18} {} {}  {verdict} {}  {ended}  {}{reason}\n",
+        "{}  {:<12}  {:<18} {} {}  {verdict} {}  {ended}  {}{reason}{would}\n",
         seconds(time),
         visible(&decision.identity),
         visible(operation),
@@ -135,6 +139,7 @@ mod tests {
             allowed: true,
             rule: "viewer.read".to_owned(),
             reason: None,
+            would_deny: Vec::new(),
             unknown: Vec::new(),
             asks: Some(Vec::new()),
             generation: 1,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use seawall_rules::command_line::{Described, NotUnderstood};
 use seawall_rules::identity::Name;
-use seawall_rules::policy::{Missing, Permissions, Roles, Smallest, judge_if_own};
+use seawall_rules::policy::{Circumstances, Missing, Permissions, Roles, Smallest, judge_if_own};
 use seawall_rules::target::ApiVersion;
 use seawall_rules::verdict::Verdict;
 use serde::Serialize;
@@ -18,6 +18,7 @@ pub(super) struct Asker {
     name: Option<String>,
     roles: Vec<String>,
     permissions: Permissions,
+    asleep: Vec<String>,
 }
 
 /// A described request and what the roles say to it. Whose the thing is that it names is not
@@ -33,6 +34,9 @@ pub(super) struct Judged {
     pub(super) allowed: bool,
     pub(super) rule: String,
     pub(super) reason: Option<String>,
+    /// The rules that would refuse it, were it not for a role in warn mode.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    would_deny: Vec<&'static str>,
     /// What it lacks; none where it is the request itself that is refused.
     #[serde(skip)]
     missing: Option<Missing>,
@@ -43,6 +47,9 @@ pub(super) struct Judged {
 pub(super) struct Answer {
     identity: Option<String>,
     roles: Vec<String>,
+    /// Those of the roles that are not in force, and when they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    asleep: Vec<String>,
     /// Whether all passes that is sent in any case.
     pub(super) allowed: bool,
     pub(super) requests: Vec<Judged>,
@@ -67,12 +74,13 @@ impl Asker {
         all: &Arc<Roles>,
         identity: Option<&Name>,
         roles: &[String],
+        circumstances: &Circumstances,
     ) -> Result<Self, Error> {
         let holders = match identity {
             Some(_) => holders::identities(context)?,
             None => Vec::new(),
         };
-        Self::among(&holders, all, identity.map(Name::as_str), roles)
+        Self::among(&holders, all, identity.map(Name::as_str), roles, circumstances)
     }
 
     /// As [`Self::of`], among these.
@@ -81,6 +89,7 @@ impl Asker {
         all: &Arc<Roles>,
         identity: Option<&str>,
         roles: &[String],
+        circumstances: &Circumstances,
     ) -> Result<Self, Error> {
         let held = match identity {
             None => roles.to_vec(),
@@ -97,8 +106,14 @@ impl Asker {
             return Err(Error::usage(format!("there is no role `{}`", role.escape_debug()))
                 .hint(format!("the roles are {all}")));
         }
-        let permissions = Permissions::compile(all, held.iter().map(String::as_str));
-        Ok(Self { name: identity.map(str::to_owned), roles: held, permissions })
+        let names = || held.iter().map(String::as_str);
+        let permissions = Permissions::compile_under(all, names(), circumstances);
+        let asleep = names().filter_map(|name| all.named(name)).filter_map(|role| {
+            let only = role.conditions().filter(|_| !role.is_in_force(circumstances))?;
+            Some(format!("{} is in force only {only}", role.name()))
+        });
+        let asleep = asleep.collect();
+        Ok(Self { name: identity.map(str::to_owned), roles: held, permissions, asleep })
     }
 
     /// What the roles say to these requests.
@@ -122,6 +137,7 @@ impl Asker {
         Answer {
             identity: self.name.clone(),
             roles: self.roles.clone(),
+            asleep: self.asleep.clone(),
             allowed: requests.iter().all(|judged| judged.allowed || judged.only.is_some()),
             requests,
             grant,
@@ -143,6 +159,7 @@ impl Judged {
             allowed: false,
             rule: String::new(),
             reason: None,
+            would_deny: Vec::new(),
             missing: None,
         };
         let request = match described.read(floor) {
@@ -160,6 +177,7 @@ impl Judged {
             Verdict::Allow(grant) => {
                 judged.allowed = true;
                 judged.rule = grant.rule().to_owned();
+                judged.would_deny = grant.would_deny().to_vec();
             }
             Verdict::Deny(denied) => {
                 judged.rule = denied.1.rule.to_owned();
@@ -187,7 +205,12 @@ impl Answer {
             if let Some(reason) = &judged.reason {
                 text += &format!("           {reason}\n");
             }
+            if !judged.would_deny.is_empty() {
+                let rules = judged.would_deny.join(", ");
+                text += &format!("           in warn mode: would be refused by {rules}\n");
+            }
         }
+        text.extend(self.asleep.iter().map(|role| format!("{role}\n")));
         if !self.grant.is_empty() {
             let but = if self.only_admin.is_empty() { "" } else { " the rest of" };
             text += &format!("a role with this would grant{but} it:\n");
@@ -208,7 +231,8 @@ mod tests {
 
     fn ask(roles: &[&str], words: &str) -> Answer {
         let roles: Vec<_> = roles.iter().map(|role| (*role).to_owned()).collect();
-        let asker = Asker::among(&[], &Roles::built_in(), None, &roles).unwrap();
+        let anywhere = Circumstances { from: None, at: 0 };
+        let asker = Asker::among(&[], &Roles::built_in(), None, &roles, &anywhere).unwrap();
         let words = command_line::split(words).unwrap();
         asker.asks(&command_line::read(&words).unwrap(), ApiVersion::new(1, 40))
     }

@@ -1,19 +1,21 @@
 //! `seawall policy explain`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use seawall_rules::command_line::{self, Described};
 use seawall_rules::facts::term_of;
 use seawall_rules::identity::Name;
 use seawall_rules::operation::Operation;
-use seawall_rules::policy::{ADMIN, Roles};
+use seawall_rules::policy::{ADMIN, Circumstances, Roles};
 use serde::Serialize;
 
 use super::asked::{Asker, not_understood};
 use crate::audit::read::{self, Body, DecisionRecord, Found, OutcomeRecord};
 use crate::cli::Context;
 use crate::cli::input::read_text;
+use crate::cli::log::Moment;
 use crate::cli::report::{self, Doing, Error};
 use crate::config;
 
@@ -26,6 +28,7 @@ use crate::config;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  seawall policy explain 7f3a91c2b04e-3\n  \
     seawall policy explain --as alice -- run -v /:/host alpine\n  \
+    seawall policy explain --as alice --from 10.0.0.5 --at 2026-11-24T22:00:00Z -- stop web\n  \
     seawall policy explain --role developer --request 'POST /containers/create' --body web.json")]
 pub(super) struct Args {
     /// The request's id, or its beginning where that is unique
@@ -37,6 +40,12 @@ pub(super) struct Args {
     /// A role to ask with in the place of an identity's; can be given several times
     #[arg(long = "role", value_name = "ROLE", conflicts_with_all = ["id", "identity"])]
     roles: Vec<String>,
+    /// The address it would come from, for roles with `sources`; without it those are not in force
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "id")]
+    from: Option<IpAddr>,
+    /// When, for roles with `hours`: a date or time, or `2d` ago; now where it is not given
+    #[arg(long, value_name = "WHEN", conflicts_with = "id")]
+    at: Option<Moment>,
     /// The request as its method and target
     #[arg(long, value_name = "METHOD /PATH", conflicts_with = "words")]
     request: Option<String>,
@@ -55,7 +64,10 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
     let config = config::load_for_command(context)?;
     let Some(id) = &args.id else {
         let described = described(&args, config.limits.body_bytes as u64)?;
-        let asker = Asker::of(context, &config.roles, args.identity.as_ref(), &args.roles)?;
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let at = args.at.as_ref().map_or(now.as_secs(), Moment::seconds);
+        let here = Circumstances { from: args.from, at };
+        let asker = Asker::of(context, &config.roles, args.identity.as_ref(), &args.roles, &here)?;
         let answer = asker.asks(&described, config.min_api);
         return match args.json {
             true => report::print_json(&answer),
@@ -207,6 +219,9 @@ impl Explanation {
         if let Some(reason) = &decision.reason {
             line("reason", reason);
         }
+        if !decision.would_deny.is_empty() {
+            line("warn mode", &format!("would be refused by {}", decision.would_deny.join(", ")));
+        }
         if !decision.unknown.is_empty() {
             line("unknown", &decision.unknown.join(", "));
         }
@@ -286,6 +301,7 @@ mod tests {
                  operator or admin would"
                     .to_owned(),
             ),
+            would_deny: Vec::new(),
             unknown: Vec::new(),
             asks: Some(Vec::new()),
             generation: 1,

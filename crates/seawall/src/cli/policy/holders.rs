@@ -26,8 +26,7 @@ pub(super) const STRANGERS: &str = "(any other certificate)";
 impl Holder {
     /// Its roles, of those there are, the least first.
     pub(super) fn of(&self, roles: &Roles) -> Vec<Arc<Role>> {
-        let holds = |role: &&Arc<Role>| self.roles.iter().any(|name| name == role.name());
-        roles.all().filter(holds).cloned().collect()
+        roles.held(&self.roles.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 

@@ -65,6 +65,8 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
 }
 
 fn check(context: &Context) -> Result<(), Error> {
-    config::load_for_command(context)?;
-    report::print(format!("{} is valid\n", context.config_file.display()))
+    let config = config::load_for_command(context)?;
+    let warnings: String =
+        config.roles.warnings().map(|warning| format!("warning: {warning}\n")).collect();
+    report::print(format!("{} is valid\n{warnings}", context.config_file.display()))
 }

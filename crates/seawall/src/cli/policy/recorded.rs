@@ -1,26 +1,29 @@
 //! What the audit trail says was asked for, for `replay` and `learn`.
 
+use std::net::SocketAddr;
 use std::path::Path;
 
 use seawall_rules::facts::Ask;
 use seawall_rules::operation::Operation;
-use seawall_rules::policy::{Permissions, Roles, Unknown};
+use seawall_rules::policy::{Circumstances, Permissions, Roles, Unknown};
 
 use crate::audit::read::{Body, DecisionRecord, Records};
-use crate::cli::log::Moment;
+use crate::cli::log::{self, Moment};
 use crate::cli::report::{Doing as _, Error};
 
 /// A recorded request that the roles decided.
 pub(super) struct Recorded {
     pub(super) decision: DecisionRecord,
     pub(super) operation: Operation,
+    /// Where from and when.
+    pub(super) circumstances: Circumstances,
     /// What it asked for; `None` where the record does not say, or not all of it: the body was not
     /// read, or the record is older than this list.
     pub(super) asks: Option<Vec<Ask>>,
 }
 
 impl Recorded {
-    fn of(decision: DecisionRecord) -> Option<Self> {
+    fn of(decision: DecisionRecord, time: &str) -> Option<Self> {
         let operation = Operation::named(decision.operation.as_deref()?)?;
         if !decision.allowed && !is_of_roles(&decision.rule) {
             return None;
@@ -33,7 +36,12 @@ impl Recorded {
             };
             asks.iter().map(whole).collect()
         });
-        Some(Self { decision, operation, asks })
+        // What came by a Unix socket has no address.
+        let local = decision.credential.starts_with("uid:");
+        let peer = decision.peer.parse::<SocketAddr>().ok().filter(|_| !local);
+        let at = log::seconds(time);
+        let circumstances = Circumstances { from: peer.map(|peer| peer.ip()), at };
+        Some(Self { decision, operation, circumstances, asks })
     }
 
     /// What these permissions say to it: the rule that grants or refuses it. `None` where the
@@ -78,7 +86,7 @@ pub(super) fn since(
             continue;
         }
         if let Body::Decision(decision) = entry.body {
-            match Recorded::of(*decision) {
+            match Recorded::of(*decision, &entry.time) {
                 Some(recorded) => each(recorded),
                 None => others += 1,
             }
@@ -116,6 +124,7 @@ pub(super) mod tests {
             allowed: refused_by.is_none(),
             rule: refused_by.unwrap_or("developer.operations").to_owned(),
             reason: None,
+            would_deny: Vec::new(),
             unknown: Vec::new(),
             asks: asks.map(|asks| asks.iter().map(|ask| (*ask).to_owned()).collect()),
             generation: 1,
@@ -128,7 +137,7 @@ pub(super) mod tests {
         asks: Option<&[&str]>,
         refused_by: Option<&str>,
     ) -> Option<Recorded> {
-        Recorded::of(decision(operation, asks, refused_by))
+        Recorded::of(decision(operation, asks, refused_by), "2026-11-24T10:00:00Z")
     }
 
     #[test]

@@ -57,7 +57,8 @@ pub(super) fn run(context: &Context, args: Args) -> Result<(), Error> {
 struct Replay {
     roles: Arc<Roles>,
     holders: Vec<Holder>,
-    compiled: BTreeMap<Vec<String>, Permissions>,
+    /// By the roles that are held, and those of them that are in force.
+    compiled: BTreeMap<(Vec<String>, Vec<String>), Permissions>,
     changes: BTreeMap<Change, (u64, String, Vec<String>)>,
     judged: u64,
     unclear: u64,
@@ -89,9 +90,12 @@ impl Replay {
             Some(holder) => holder.roles.clone(),
             None => decision.roles.split(',').map(|role| role.trim().to_owned()).collect(),
         };
-        let roles = &self.roles;
-        let permissions = self.compiled.entry(held).or_insert_with_key(|held| {
-            Permissions::compile(roles, held.iter().map(String::as_str))
+        // As it was sent: of the roles those that are in force there and then.
+        let (roles, here) = (&self.roles, &recorded.circumstances);
+        let names: Vec<&str> = held.iter().map(String::as_str).collect();
+        let awake = roles.in_force(&names, here).into_iter().map(str::to_owned).collect();
+        let permissions = self.compiled.entry((held, awake)).or_insert_with_key(|(held, _)| {
+            Permissions::compile_under(roles, held.iter().map(String::as_str), here)
         });
         let Some(said) = recorded.under(permissions) else {
             self.unclear += 1;

@@ -1,15 +1,17 @@
 //! `seawall policy test`.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use seawall_rules::command_line::{self, Described};
-use seawall_rules::policy::{Question, Roles};
+use seawall_rules::policy::{Circumstances, Question, Roles};
 use seawall_rules::target::ApiVersion;
 use serde::{Deserialize, Serialize};
 
 use super::asked::{Answer, Asker, not_understood};
 use super::holders::{self, Holder};
 use crate::cli::input::read_text;
+use crate::cli::log::Moment;
 use crate::cli::report::{self, Doing as _, Error};
 use crate::cli::{self, Context};
 use crate::config;
@@ -18,7 +20,8 @@ use crate::config;
 ///
 /// FILE is TOML: tables `[[expect]]`, each with `identity` or `role`, what is asked for as `docker`
 /// (a docker command) or as `request` (method and target) and `body`, and what is to come of it:
-/// `allow`, and for a refusal its `rule`. `who-can` with `only` expects that exactly these
+/// `allow`, and for a refusal its `rule`. Roles with `sources` or `hours` take `from`, an address,
+/// and `at`, a time. `who-can` with `only` expects that exactly these
 /// identities could ever do a thing. Exits 3 when something is not as expected.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  seawall policy test ./expectations.toml\n  \
@@ -99,6 +102,10 @@ struct Expected {
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<serde_json::Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     allow: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rule: Option<String>,
@@ -178,6 +185,32 @@ impl Site {
         Ok(self.holders.iter().filter(can).map(|holder| holder.name.clone()).collect())
     }
 
+    /// Where from and when; what the roles depend on must be said, or the answer would change from
+    /// one day to the next.
+    fn circumstances(
+        &self,
+        expected: &Expected,
+        identity: Option<&str>,
+        roles: &[String],
+    ) -> Result<Circumstances, Error> {
+        let holder = self.holders.iter().find(|holder| Some(holder.name.as_str()) == identity);
+        let names = holder.map_or(roles, |holder| &holder.roles);
+        for role in names.iter().filter_map(|name| self.roles.named(name)) {
+            for (key, needed, said) in [
+                ("from", role.has_sources(), expected.from.is_some()),
+                ("at", role.has_hours(), expected.at.is_some()),
+            ] {
+                if needed && !said {
+                    let name = role.name();
+                    return Err(Error::usage(format!("it needs `{key}`: `{name}` depends on it")));
+                }
+            }
+        }
+        let at = expected.at.as_ref().map(|at| at.parse::<Moment>()).transpose();
+        let at = at.map_err(|hint| Error::usage("`at` is no time").hint(hint))?;
+        Ok(Circumstances { from: expected.from, at: at.map_or(0, |at| at.seconds()) })
+    }
+
     fn asks(&self, expected: &Expected) -> Result<Answer, Error> {
         let roles: Vec<String> = expected.role.iter().cloned().collect();
         let identity = match (&expected.identity, &expected.role) {
@@ -200,7 +233,8 @@ impl Site {
                 ));
             }
         };
-        let asker = Asker::among(&self.holders, &self.roles, identity, &roles)?;
+        let here = self.circumstances(expected, identity, &roles)?;
+        let asker = Asker::among(&self.holders, &self.roles, identity, &roles, &here)?;
         Ok(asker.asks(&described, self.floor))
     }
 }

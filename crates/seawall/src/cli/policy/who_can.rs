@@ -62,6 +62,11 @@ struct Able {
     /// The term that covers it, where one must.
     term: Option<String>,
     operations: Vec<&'static str>,
+    /// From where and when alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    only: Option<String>,
+    /// Whether it is only let through, by a role in warn mode.
+    warned: bool,
 }
 
 impl Answer {
@@ -74,10 +79,15 @@ impl Answer {
                 rule: way.rule.to_string(),
                 term: way.term,
                 operations: way.operations.iter().map(|operation| operation.as_str()).collect(),
+                only: way.only,
+                warned: way.warned,
             })
         };
-        let by_any =
-            |holder: &Holder| holder.of(roles).iter().find_map(|role| able(Some(holder), role));
+        // The way that is open at most times, and that of a role's own word before that of its mode.
+        let by_any = |holder: &Holder| {
+            let ways = holder.of(roles).into_iter().filter_map(|role| able(Some(holder), &role));
+            ways.min_by_key(|able| (able.only.is_some(), able.warned))
+        };
         Self {
             question: asked,
             everyone: question.is_for_everyone(),
@@ -93,11 +103,16 @@ impl Answer {
         if self.roles.is_empty() {
             return format!("nobody can: {}\n", self.question);
         }
-        let by = |able: &Able| match (&able.term, able.operations.as_slice()) {
-            (None, _) => able.rule.clone(),
-            (Some(term), operations) => {
-                format!("{}, {term}, with {}", able.rule, operations.join(", "))
-            }
+        let by = |able: &Able| {
+            let by = match (&able.term, able.operations.as_slice()) {
+                (None, _) => able.rule.clone(),
+                (Some(term), operations) => {
+                    format!("{}, {term}, with {}", able.rule, operations.join(", "))
+                }
+            };
+            let warned = if able.warned { ", in warn mode" } else { "" };
+            let only = able.only.as_ref().map(|only| format!(", only {only}"));
+            by + warned + &only.unwrap_or_default()
         };
         let rows: Vec<_> = self
             .identities
