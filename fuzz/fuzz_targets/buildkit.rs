@@ -1,11 +1,11 @@
 //! What a client answers in a build session is judged the same in whatever pieces it comes, and
-//! what goes to the engine is read as itself.
+//! what goes to the engine is read as itself; so is what it has BuildKit build.
 #![no_main]
 
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use seawall_rules::buildkit::in_session;
+use seawall_rules::buildkit::{Message, ToEngine, in_session};
 use seawall_rules::head::{Framing, Method, RequestHead, Upgrade, Version};
 use seawall_rules::operation::recognize;
 use seawall_rules::policy::{Permissions, Roles, Undecided, judge_if_own};
@@ -18,6 +18,13 @@ fuzz_target!(|input: (u8, &[u8])| {
     assert_eq!(judged(body, usize::from(pieces) + 1), whole);
     if let Ok(out) = whole {
         assert_eq!(judged(&out, usize::MAX).as_ref(), Ok(&out));
+    }
+    for call in [ToEngine::Solve, ToEngine::SolveOfBuild, ToEngine::Status] {
+        if let Ok(Some(message)) = Message::read(call, body) {
+            let written = message.framed();
+            let again = Message::read(call, &written).unwrap().unwrap();
+            assert_eq!(again.framed(), written);
+        }
     }
 });
 

@@ -89,13 +89,16 @@ impl Grant {
         self.undecided.as_ref().filter(|_| of_session)
     }
 
+    /// Whether its connection leads to BuildKit, and what passes there is judged call by call.
+    pub fn leads_to_buildkit(&self) -> bool {
+        self.request.route.operation == Operation::Grpc && self.undecided.is_some()
+    }
+
     /// The session by which BuildKit gets what a role builds, and what the build asks for beside
     /// that; `None` for all else.
     pub fn build(&self) -> Option<(&str, &[Fact])> {
-        let is_one = self.request.route.operation == Operation::ImageBuild
-            && self.request.by_buildkit()
-            && self.undecided.is_some();
-        is_one.then(|| (self.request.query("session"), &*self.request.facts.asks))
+        let session = self.request.build_session().filter(|_| self.undecided.is_some())?;
+        Some((session, &self.request.facts.asks))
     }
 
     /// The request, to be judged anew.

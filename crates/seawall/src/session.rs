@@ -18,6 +18,7 @@ use seawall_rules::verdict::{Grant, Refusal, Verdict};
 use crate::audit::{Decision, RequestId};
 use crate::authenticate::{Authority, Ended};
 use crate::buildkit;
+use crate::engine::Engine;
 use crate::forward::{After, Link, Sender, forward};
 use crate::gate::{Gate, NOT_GRANTED_ANY_MORE, Snapshot};
 use crate::http::alarm::Alarm;
@@ -34,7 +35,7 @@ use account::{Account, Seen};
 use answer::{Answer, answer, linger};
 
 pub use account::Tally;
-pub use answer::denial;
+pub use answer::{UNRECORDED, denial};
 
 /// Serves one authenticated client connection until it ends. `stream` is the client's side:
 /// TLS over TCP or a Unix socket; reading 0 bytes is the client's half-close, `shutdown` ours.
@@ -258,23 +259,32 @@ impl<'a, S: Socket> Turn<'a, S> {
         }
     }
 
-    /// What a granted request holds until it ends: its place among the streams, and the build
-    /// session that it opens. A build takes what it builds from one of those.
+    /// What a granted request holds until it ends: its place among the streams, and the connection
+    /// of BuildKit that it opens. A build takes what it builds from one of those.
     async fn begin(
         &self,
         authority: &Authority,
         grant: &Grant,
         id: RequestId,
-    ) -> Result<(Option<Stream>, Option<buildkit::Session<'a>>), Refusal> {
+    ) -> Result<(Option<Stream>, Option<buildkit::Connection<'a>>), Refusal> {
         let (counted, subject) = (self.stream(authority, grant)?, &authority.subject);
         if let Some((session, asks)) = grant.build() {
             self.gate.builds.join(session, subject, asks).await?;
         }
-        let Some(undecided) = grant.session() else { return Ok((counted, None)) };
-        let name = grant.request().head.forwarded("X-Docker-Expose-Session-Uuid");
-        let name = name.unwrap_or_default();
-        let session = buildkit::Session::open(self.gate, name, subject, undecided, id)?;
-        Ok((counted, Some(session)))
+        let build = match grant.session() {
+            Some(undecided) => {
+                let name = grant.request().head.forwarded("X-Docker-Expose-Session-Uuid");
+                let name = name.unwrap_or_default();
+                let session = buildkit::Session::open(self.gate, name, subject, undecided, id)?;
+                Some(buildkit::Connection::Session(session))
+            }
+            None if grant.leads_to_buildkit() => {
+                let control = buildkit::Control::new(self.gate, self.session, subject, id);
+                Some(buildkit::Connection::Control(control))
+            }
+            None => None,
+        };
+        Ok((counted, build))
     }
 
     /// Why a snapshot newer than that of the judgment no longer lets this request through.
@@ -326,22 +336,15 @@ impl<'a, S: Socket> Turn<'a, S> {
             request = self.attached(authority, request).await?;
             seen.asks(&request);
         }
-        let request = match authority.permissions.grants_own_alone(operation) {
-            true => request,
-            false => match policy::judge(&authority.permissions, request) {
-                Verdict::Allow(grant) => {
-                    return Ok((self.followed(authority, grant).await?, Errand::default()));
-                }
-                Verdict::Deny(denied) if authority.permissions.may_if_own(operation) => denied.0,
-                Verdict::Deny(denied) => return Err(denied.1),
-            },
-        };
-        // Only roles for one's own things are left: whose are those that it names?
+        if let (Some(session), false) =
+            (request.build_session(), authority.permissions.is_unrestricted())
+        {
+            // The docker command line opens it beside, and waits for it for ever if its build is
+            // refused before.
+            self.gate.builds.opened(session).await;
+        }
         let to = (&mut *self.asking, &*self.snapshot.engine);
-        let (request, errand) =
-            own::resolve(request, &authority.permissions, &self.gate.owners, &authority.kin, to)
-                .await?;
-        let grant = granted(authority, request)?;
+        let (grant, errand) = decide(self.gate, authority, request, to).await?;
         Ok((self.followed(authority, grant).await?, errand))
     }
 
@@ -397,6 +400,31 @@ pub fn record_would_deny(gate: &Gate, request: RequestId, rules: &[&'static str]
     if let Err(error) = gate.trail.event("content.would_deny", detail) {
         tracing::error!(%error, request, "let through in warn mode, without a record");
     }
+}
+
+/// From a complete request to a verdict. Where only roles for one's own things are left, it is
+/// looked up first whose the things are that it names.
+///
+/// # Errors
+/// A [`Refusal`]: what no role grants, or what is not its sender's own.
+pub async fn decide(
+    gate: &Gate,
+    authority: &Authority,
+    request: Request,
+    to: (&mut Asking, &Engine),
+) -> Result<(Grant, Errand), Refusal> {
+    let operation = request.route.operation;
+    let request = match authority.permissions.grants_own_alone(operation) {
+        true => request,
+        false => match policy::judge(&authority.permissions, request) {
+            Verdict::Allow(grant) => return Ok((grant, Errand::default())),
+            Verdict::Deny(denied) if authority.permissions.may_if_own(operation) => denied.0,
+            Verdict::Deny(denied) => return Err(denied.1),
+        },
+    };
+    let (request, errand) =
+        own::resolve(request, &authority.permissions, &gate.owners, &authority.kin, to).await?;
+    Ok((granted(authority, request)?, errand))
 }
 
 fn granted(authority: &Authority, request: Request) -> Result<Grant, Refusal> {

@@ -1,13 +1,18 @@
 //! Stage 6, for what BuildKit's clients and the engine say to each other by gRPC inside the
-//! connections that `/session` becomes: which calls pass, and what is judged of them.
+//! connections that `/session` and `/grpc` become: which calls pass, and what is judged of them.
 //!
-//! In a session the engine calls and the client answers, so that what is judged are answers.
+//! In a session the engine calls and the client answers, so that what is judged are answers; in
+//! `/grpc` it is what the client asks.
 
 mod files;
 mod frame;
 mod proto;
+mod solve;
+mod to_engine;
 
 use files::Files;
+pub use solve::Solve;
+pub use to_engine::{BUILD, MAX_MESSAGE, Message, ToEngine};
 
 use crate::policy::Undecided;
 use crate::verdict::Refusal;
@@ -85,6 +90,12 @@ fn unknown(method: &str) -> Refusal {
         "buildkit.method",
         format!("may not make the call {method}: what it does is not judged"),
     )
+}
+
+/// Refuses to build with something, by an entry of the catalogue or a rule of its own.
+fn refused(rule: &'static str, how: &str, what: &str) -> Refusal {
+    let what = crate::escape::quoted(what.as_bytes());
+    Refusal::forbidden(rule, format!("may not build {how} {what}"))
 }
 
 fn unreadable(what: &str, why: &str) -> Refusal {

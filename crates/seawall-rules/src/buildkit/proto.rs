@@ -64,6 +64,21 @@ pub(super) fn once(fields: &[(u32, Value<'_>)], repeated: &[u32]) -> Result<(), 
     }
 }
 
+/// One entry of a map from text to text.
+pub(super) fn entry(value: Value<'_>) -> Result<(String, String), Bad> {
+    let fields = fields(value.bytes()?)?;
+    once(&fields, &[])?;
+    let mut entry = (String::new(), String::new());
+    for (number, value) in fields {
+        match number {
+            1 => entry.0 = value.text()?,
+            2 => entry.1 = value.text()?,
+            _ => return Err(UNKNOWN),
+        }
+    }
+    Ok(entry)
+}
+
 fn varint(bytes: &mut &[u8]) -> Result<u64, Bad> {
     let mut value = 0;
     for shift in (0..64).step_by(7) {

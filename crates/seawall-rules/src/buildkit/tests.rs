@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
 use super::{frame, proto};
 use crate::head::{Framing, Method, RequestHead, Upgrade, Version};
@@ -179,5 +181,145 @@ fn only_what_a_build_needs_is_called() {
     ] {
         let call = in_session(method, folder, &undecided, NOW);
         assert_eq!(call.err().map(|refusal| refusal.rule), refused_by, "{method} {folder:?}");
+    }
+}
+
+/// A message of pairs of texts in a map, and of texts.
+fn message(maps: &[(u32, &str, &str)], texts: &[(u32, &str)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for (field, name, value) in maps {
+        let mut entry = Vec::new();
+        proto::put_text(&mut entry, 1, name);
+        proto::put_text(&mut entry, 2, value);
+        proto::put_bytes(&mut out, *field, &entry);
+    }
+    for (field, text) in texts {
+        proto::put_bytes(&mut out, *field, text.as_bytes());
+    }
+    out
+}
+
+/// What a build comes down to, or the rule that refuses it.
+fn asked(call: ToEngine, message: &[u8]) -> String {
+    let request = Message::read(call, &framed(message)).and_then(|read| match read {
+        Some(Message::Solve(solve) | Message::SolveOfBuild(solve)) => solve.as_request("s"),
+        other => panic!("{other:?}"),
+    });
+    match request {
+        Ok(request) => {
+            let asks = request.facts.asks.iter();
+            let asks = asks.map(|fact| fact.ask.notation());
+            let asks: Vec<_> = asks.filter(|ask| !ask.ends_with("unlimited")).collect();
+            asks.join(", ")
+        }
+        Err(refusal) => refusal.rule.to_owned(),
+    }
+}
+
+#[test]
+fn a_build_asks_for_what_the_docker_command_line_would_ask_for() {
+    let attributes: &[(&str, &str, &str)] = &[
+        ("target", "x", ""),
+        ("build-arg:A", "b", ""),
+        ("build-arg:BUILDKIT_INLINE_CACHE", "1", ""),
+        ("build-arg:BUILDKIT_SYNTAX", "x", "escape.build-frontend"),
+        ("build-arg:BUILDKIT_CACHE_MOUNT_NS", "x", "escape.build-option"),
+        ("label:a", "b", ""),
+        ("label:io.seawall.owner", "b", "escape.reserved-label"),
+        ("force-network-mode", "host", "escape.host-network"),
+        ("force-network-mode", "none", ""),
+        ("cgroup-parent", "/x", "escape.cgroup-parent"),
+        ("filename", "sub/Dockerfile", ""),
+        ("filename", "x.dockerignore", "escape.build-option"),
+        ("cache-from", "a,b:1", "image a, image b:1"),
+        ("cache-imports", r#"[{"Type":"registry","Attrs":{"ref":"a"}}]"#, "image a"),
+        ("cache-imports", r#"[{"Type":"local","Attrs":{"src":"/"}}]"#, "escape.build-source"),
+        ("cache-imports", r#"[{"Type":"registry","attrs":{"ref":"a"}}]"#, "buildkit.message"),
+        ("cache-imports", "{}", "buildkit.message"),
+        ("local-sessionid:context", "s", ""),
+        ("local-sessionid:context", "other", "buildkit.attribute"),
+        ("context", "https://x/y.git", "escape.build-source"),
+        ("context:x", "docker-image://x", "escape.build-source"),
+        ("dockerfilekey", "context", "escape.build-source"),
+        ("source", "docker/dockerfile", "escape.build-frontend"),
+        ("cmdline", "docker/dockerfile", "escape.build-frontend"),
+        ("attest:sbom", "", "buildkit.attribute"),
+        ("no-such", "", "buildkit.attribute"),
+    ];
+    for (name, value, expected) in attributes {
+        let solve = message(&[(7, name, value)], &[(1, "r"), (5, "s"), (6, "dockerfile.v0")]);
+        assert_eq!(asked(ToEngine::Solve, &solve), *expected, "{name}={value}");
+        let of_build = message(&[(3, name, value)], &[(2, "dockerfile.v0")]);
+        assert_eq!(asked(ToEngine::SolveOfBuild, &of_build), *expected, "{name}={value}");
+    }
+    for (maps, texts, expected) in [
+        (&[(4, "name", "a:1,b")][..], &[(3, "moby")][..], "tag a:1, tag b"),
+        (&[(4, "push", "true")], &[(3, "moby")], "escape.build-output"),
+        (&[(4, "push", "false")], &[(3, "image")], ""),
+        (&[], &[(3, "local")], ""),
+        (&[], &[(3, "oci")], "escape.build-output"),
+        (&[(4, "name", "a")], &[], "escape.build-output"),
+        (&[], &[(9, "network.host")], "escape.host-network"),
+        (&[], &[(9, "security.insecure")], "escape.security-opt"),
+        (&[], &[(9, "device")], "buildkit.entitlement"),
+        (&[(7, "force-network-mode", "host")], &[(9, "network.host")], "escape.host-network"),
+        (&[], &[(2, "")], ""),
+        (&[], &[(2, "x")], "buildkit.definition"),
+        (&[(10, "a", "b")], &[], "buildkit.message"),
+        (&[], &[(12, "")], "buildkit.message"),
+        (&[], &[(6, "gateway.v0")], "escape.build-frontend"),
+        (&[], &[(8, "\n\x01x")], "buildkit.message"),
+        (&[], &[(99, "")], "buildkit.message"),
+        (&[(7, "target", "a"), (7, "target", "b")], &[], "buildkit.message"),
+    ] {
+        assert_eq!(asked(ToEngine::Solve, &message(maps, texts)), expected, "{maps:?} {texts:?}");
+    }
+}
+
+#[test]
+fn a_client_calls_only_what_a_build_needs() {
+    for (method, expected) in [
+        ("Control/Solve", Some(ToEngine::Solve)),
+        ("Control/Status", Some(ToEngine::Status)),
+        ("Control/Prune", None),
+        ("Control/DiskUsage", None),
+        ("Control/Session", None),
+        ("Control/ListenBuildHistory", None),
+        ("frontend.LLBBridge/Solve", Some(ToEngine::SolveOfBuild)),
+        ("frontend.LLBBridge/Ping", Some(ToEngine::OfBuild)),
+        ("frontend.LLBBridge/NewContainer", None),
+        ("frontend.LLBBridge/ExecProcess", None),
+        ("frontend.LLBBridge/ResolveImageConfig", None),
+    ] {
+        assert_eq!(ToEngine::of(&format!("/moby.buildkit.v1.{method}")).ok(), expected, "{method}");
+    }
+}
+
+proptest! {
+    /// What goes on is read as what was judged.
+    #[test]
+    fn a_message_that_goes_on_is_read_as_itself(
+        frontend: bool,
+        maps in prop::collection::vec((1..18_u32, "[a-c:]{0,3}", "[a-c]{0,3}"), 0..6),
+        texts in prop::collection::vec((1..18_u32, "[a-c]{0,3}"), 0..6),
+    ) {
+        let maps: Vec<_> = maps.iter().map(|(field, name, value)| (*field, &**name, &**value)).collect();
+        let texts: Vec<_> = texts.iter().map(|(field, text)| (*field, &**text)).collect();
+        let call = if frontend { ToEngine::SolveOfBuild } else { ToEngine::Solve };
+        if let Ok(Some(read)) = Message::read(call, &framed(&message(&maps, &texts))) {
+            let written = read.framed();
+            let again = Message::read(call, &written).unwrap().unwrap();
+            prop_assert_eq!(again.framed(), written);
+        }
+    }
+
+    #[test]
+    fn bytes_are_a_message_or_refused(bytes: Vec<u8>) {
+        for call in [ToEngine::Solve, ToEngine::SolveOfBuild, ToEngine::Status] {
+            let _ = Message::read(call, &framed(&bytes));
+            let _ = Message::read(call, &bytes);
+        }
+        let mut out = Vec::new();
+        let _ = folder("\"*\"").push(&framed(&bytes), &mut out);
     }
 }

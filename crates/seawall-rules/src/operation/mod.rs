@@ -125,6 +125,12 @@ impl Request {
             && self.facts.looks.is_empty()
     }
 
+    /// The session by which BuildKit gets what an `ImageBuild` builds.
+    pub fn build_session(&self) -> Option<&str> {
+        let of_build = self.route.operation == Operation::ImageBuild && self.by_buildkit();
+        of_build.then(|| self.query_value("session"))
+    }
+
     /// Whether an `ImageBuild` is BuildKit's.
     pub(crate) fn by_buildkit(&self) -> bool {
         self.query_value("version") == "2"

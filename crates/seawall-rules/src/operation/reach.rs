@@ -3,7 +3,7 @@
 
 use super::{Class, Operation, Route};
 
-const BUILDKIT: &str = "what passes through it is not judged yet";
+const BUILDKIT: &str = "it ends a build by a name that may be anybody's";
 const HOST: &str = "it runs or reads as root on the host";
 const CLUSTER: &str = "it hands out the whole cluster";
 const DRIVERS: &str = "it is for volumes that drivers of the swarm make";
@@ -16,7 +16,7 @@ impl Route {
         use Operation::*;
         match self.operation {
             _ if self.class == Class::Closed => None,
-            BuildCancel | Grpc => Some(BUILDKIT),
+            BuildCancel => Some(BUILDKIT),
             SystemAuth => Some(REGISTRY),
             CheckpointCreate | CheckpointDelete | CheckpointList | GetPluginPrivileges
             | PluginCreate | PluginDelete | PluginDisable | PluginEnable | PluginPull

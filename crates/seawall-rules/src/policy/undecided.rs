@@ -21,10 +21,10 @@ impl Undecided {
     /// grants the request whatever is in it.
     pub(super) fn of(permissions: &Permissions, request: &Request) -> Option<Self> {
         let asked = request.route.operation;
-        // What a session is for is a build.
+        // What BuildKit's connections are for is a build.
         let operation = match (request.route.body, asked) {
             (BodyKind::Stream, _) => asked,
-            (_, Operation::Session) => Operation::ImageBuild,
+            (_, Operation::Grpc | Operation::Session) => Operation::ImageBuild,
             _ => return None,
         };
         let isolation = Isolation::of(request);

@@ -68,7 +68,7 @@ pub fn scope(operation: Operation) -> Scope {
         ImageDelete => Scope::Removes,
         ImageBuild => Scope::Builds,
         ImageTag => Scope::Tags,
-        DistributionInspect | ImageAttestations | ImageGet | ImageGetAll | ImageHistory
+        DistributionInspect | Grpc | ImageAttestations | ImageGet | ImageGetAll | ImageHistory
         | ImageInspect | ImageList | ImagePush | ImageSearch | Session | SystemInfo
         | SystemPing | SystemPingHead | SystemVersion => Scope::Nothing,
         _ => Scope::Whole,

@@ -45,6 +45,27 @@ impl Call {
         values.next().is_none().then_some(value)
     }
 
+    /// Takes what is asked, whole.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for more than `most` bytes, and for a call that was given up.
+    pub(super) async fn whole(&mut self, most: usize) -> Result<Vec<u8>, Refusal> {
+        let mut whole = Vec::new();
+        let body = self.request.body_mut();
+        while let Some(data) = poll_fn(|cx| body.poll_data(cx)).await {
+            let data =
+                data.map_err(|_| Refusal::malformed("buildkit.call", "the call is cut short"))?;
+            if whole.len() + data.len() > most {
+                let reason = "a message to BuildKit is too large to be judged".to_owned();
+                return Err(Refusal { status: 413, rule: "buildkit.too-large", reason });
+            }
+            whole.extend_from_slice(&data);
+            // It is taken, whatever becomes of the connection.
+            let _ = body.flow_control().release_capacity(data.len());
+        }
+        Ok(whole)
+    }
+
     /// Refuses it before anything of it went on.
     pub(super) fn refuse(mut self, status: u16, message: &str) {
         let mut response = Response::new(());
@@ -54,10 +75,12 @@ impl Call {
         let _ = self.respond.send_response(response, true);
     }
 
-    /// Carries it to its end; `answer` judges what is answered. `say` has the words for a refusal.
+    /// Carries it to its end; `asks` is what is asked, where that was taken and judged, and `answer`
+    /// judges what is answered. `say` has the words for a refusal.
     pub(super) async fn carry(
         self,
         callee: SendRequest<Bytes>,
+        asks: Option<Vec<u8>>,
         answer: Option<&mut Answer>,
         say: impl Fn(&Refusal) -> String,
     ) {
@@ -66,7 +89,7 @@ impl Call {
         let begun = async {
             let head = forwarded(&head.uri, &head.method, &head.headers)?;
             let mut callee = callee.ready().await?;
-            Ok(callee.send_request(head, body.is_end_stream())?)
+            Ok(callee.send_request(head, asks.is_none() && body.is_end_stream())?)
         };
         let (response, to_callee) = match begun.await {
             Ok(begun) => begun,
@@ -82,7 +105,7 @@ impl Call {
         let broken = tokio::select! {
             biased;
             done = down(response, &mut respond, &mut to_caller, answer) => done.err(),
-            never = up(body, to_callee) => never,
+            never = up(body, asks, to_callee) => never,
         };
         match (broken, to_caller) {
             (None, _) => {}
@@ -98,9 +121,17 @@ impl Call {
 }
 
 /// What is asked. The answer is the end of a call, and whoever gives it up ends the answer as well.
-async fn up<T>(mut body: RecvStream, mut to_callee: SendStream<Bytes>) -> T {
-    if !body.is_end_stream() {
-        let _ = pass(&mut body, &mut to_callee, None).await;
+async fn up<T>(mut body: RecvStream, asks: Option<Vec<u8>>, mut to_callee: SendStream<Bytes>) -> T {
+    match asks {
+        Some(asks) => {
+            if send(&mut to_callee, asks.into()).await.is_ok() {
+                let _ = to_callee.send_data(Bytes::new(), true);
+            }
+        }
+        None if body.is_end_stream() => {}
+        None => {
+            let _ = pass(&mut body, &mut to_callee, None).await;
+        }
     }
     std::future::pending().await
 }
@@ -227,6 +258,7 @@ const LISTED: &[&str] = &[
     "buildkit.ssh.id",
     // Exporters.
     "buildkit-attachable-exporter-id",
+    "buildkit-controlapi-buildid",
     "buildkit-exporter-multi-platform",
 ];
 

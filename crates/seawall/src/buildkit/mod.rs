@@ -1,63 +1,41 @@
-//! Stage 7 for BuildKit: the connections that `/session` becomes. Where a role has opened one, the
-//! gate speaks HTTP/2 with both ends, and passes gRPC calls one by one.
-//!
-//! In a session the engine calls, and the client answers.
+//! Stage 7 for BuildKit: the connections that `/session` and `/grpc` become. Where a role has
+//! opened one, the gate speaks HTTP/2 with both ends, and passes gRPC calls one by one.
 
 mod builds;
 mod call;
+mod control;
 mod end;
-
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+mod refusing;
+mod session;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use h2::client::SendRequest;
 use h2::{client, server};
-use seawall_rules::buildkit::{Answer, in_session};
-use seawall_rules::policy::Undecided;
-use seawall_rules::verdict::Refusal;
+use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::audit::{Ending, RequestId, Subject};
+use crate::audit::Ending;
 use crate::engine::EngineStream;
-use crate::gate::Gate;
 use crate::http::hang_up::Socket;
 use crate::http::wire::Wire;
-use crate::session::{self, Tally};
+use crate::session::Tally;
 pub use builds::Builds;
-use builds::Opened;
 use call::Call;
+pub use control::Control;
 use end::End;
+pub use session::Session;
 
-/// A build session of a role, from the decision to its end.
+/// A connection of a role to BuildKit.
 #[derive(Debug)]
-pub struct Session<'a> {
-    gate: &'a Gate,
-    opened: Opened<'a>,
-    subject: Subject,
-    request: RequestId,
-    refused: AtomicBool,
+#[expect(missing_docs, reason = "named as what it is")]
+pub enum Connection<'a> {
+    Control(Control<'a>),
+    Session(Session<'a>),
 }
 
-impl<'a> Session<'a> {
-    /// Opens the session that a request asks for; `id` is what its client calls it.
-    ///
-    /// # Errors
-    /// A [`Refusal`] for an id that cannot be used.
-    pub fn open(
-        gate: &'a Gate,
-        id: &str,
-        subject: &Subject,
-        undecided: &Undecided,
-        request: RequestId,
-    ) -> Result<Self, Refusal> {
-        let opened = gate.builds.open(id, subject, undecided.clone())?;
-        let refused = AtomicBool::new(false);
-        Ok(Self { gate, opened, subject: subject.clone(), request, refused })
-    }
-
-    /// Carries the calls of the engine to the client, until one of the two has gone.
+impl Connection<'_> {
+    /// Carries its calls, until one of its two ends has gone.
     pub async fn carry<S: Socket>(
         &self,
         client: &mut Wire<S>,
@@ -66,63 +44,81 @@ impl<'a> Session<'a> {
     ) -> Ending {
         let engine = End { wire: engine, tally: None };
         let client = End { wire: client, tally: Some(tally) };
-        let mut caller = server::Builder::new();
-        caller
-            .initial_window_size(WINDOW)
-            .initial_connection_window_size(ALL_WINDOWS)
-            .max_concurrent_streams(MAX_CALLS)
-            .max_header_list_size(MAX_METADATA);
-        let Ok(mut calls) = caller.handshake::<_, Bytes>(engine).await else {
-            return Ending::EngineGone;
-        };
-        let mut callee = client::Builder::new();
-        callee
-            .initial_window_size(WINDOW)
-            .initial_connection_window_size(ALL_WINDOWS)
-            .enable_push(false)
-            .max_header_list_size(MAX_METADATA);
-        let Ok((callee, mut answers)) = callee.handshake::<_, Bytes>(client).await else {
-            return Ending::ClientGone;
-        };
-        let mut open = FuturesUnordered::new();
-        let ending = loop {
-            tokio::select! {
-                Some(()) = open.next(), if !open.is_empty() => {}
-                call = calls.accept() => match call {
-                    Some(Ok((request, respond))) => {
-                        open.push(self.call(Call { request, respond }, callee.clone()));
-                    }
-                    Some(Err(_)) => break Ending::EngineGone,
-                    None => break Ending::Complete,
-                },
-                ended = &mut answers => break match ended {
-                    Ok(()) => Ending::Complete,
-                    Err(_) => Ending::ClientGone,
-                },
+        match self {
+            Self::Control(control) => {
+                let call = |call, engine| control.call(call, engine);
+                let gone = match carry(client, engine, call).await {
+                    Gone::Caller => Ending::ClientGone,
+                    Gone::Callee => Ending::EngineGone,
+                    Gone::Nobody => Ending::Complete,
+                };
+                if control.refusing.has_some() { Ending::Refused } else { gone }
             }
-        };
-        if self.refused.load(Ordering::Relaxed) { Ending::Refused } else { ending }
-    }
-
-    async fn call(&self, call: Call, callee: SendRequest<Bytes>) {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let now = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
-        let folder = call.metadata("dir-name");
-        match in_session(call.method(), folder, &self.opened.undecided(), now) {
-            Ok(mut answer) => {
-                call.carry(callee, answer.as_mut(), |refusal| self.refuse(refusal)).await;
-                let would_deny = answer.as_ref().map_or(&[][..], Answer::would_deny);
-                session::record_would_deny(self.gate, self.request, would_deny);
+            Self::Session(session) => {
+                let call = |call, client| session.call(call, client);
+                let gone = match carry(engine, client, call).await {
+                    Gone::Caller => Ending::EngineGone,
+                    Gone::Callee => Ending::ClientGone,
+                    Gone::Nobody => Ending::Complete,
+                };
+                if session.refusing.has_some() { Ending::Refused } else { gone }
             }
-            Err(refusal) => call.refuse(refusal.status, &self.refuse(&refusal)),
         }
     }
+}
 
-    /// Records a refusal, and says what its client is told.
-    fn refuse(&self, refusal: &Refusal) -> String {
-        self.refused.store(true, Ordering::Relaxed);
-        session::record_refused(self.gate, self.request, refusal);
-        session::denial(&self.subject, refusal, self.request)
+/// Who broke the connection off.
+enum Gone {
+    Callee,
+    Caller,
+    Nobody,
+}
+
+/// Has `carry_one` carry each call that comes.
+async fn carry<A, B, F>(
+    caller: A,
+    callee: B,
+    carry_one: impl Fn(Call, SendRequest<Bytes>) -> F,
+) -> Gone
+where
+    A: AsyncRead + AsyncWrite + Unpin,
+    B: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = ()>,
+{
+    let mut of_caller = server::Builder::new();
+    of_caller
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(ALL_WINDOWS)
+        .max_concurrent_streams(MAX_CALLS)
+        .max_header_list_size(MAX_METADATA);
+    let Ok(mut calls) = of_caller.handshake::<_, Bytes>(caller).await else {
+        return Gone::Caller;
+    };
+    let mut of_callee = client::Builder::new();
+    of_callee
+        .initial_window_size(WINDOW)
+        .initial_connection_window_size(ALL_WINDOWS)
+        .enable_push(false)
+        .max_header_list_size(MAX_METADATA);
+    let Ok((callee, mut answers)) = of_callee.handshake::<_, Bytes>(callee).await else {
+        return Gone::Callee;
+    };
+    let mut open = FuturesUnordered::new();
+    loop {
+        tokio::select! {
+            Some(()) = open.next(), if !open.is_empty() => {}
+            call = calls.accept() => match call {
+                Some(Ok((request, respond))) => {
+                    open.push(carry_one(Call { request, respond }, callee.clone()));
+                }
+                Some(Err(_)) => return Gone::Caller,
+                None => return Gone::Nobody,
+            },
+            ended = &mut answers => return match ended {
+                Ok(()) => Gone::Nobody,
+                Err(_) => Gone::Callee,
+            },
+        }
     }
 }
 

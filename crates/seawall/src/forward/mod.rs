@@ -70,7 +70,7 @@ pub struct Failure {
 }
 
 /// Forwards a request and relays its reply, to the end of its stream if it becomes one; one that
-/// opens `build` is judged call by call.
+/// opens `build` is judged call by call there.
 ///
 /// # Errors
 /// [`Failure`] when the client got no reply.
@@ -79,7 +79,7 @@ pub async fn forward<S>(
     engine: &Engine,
     link: &mut Link,
     client: Sender<'_, '_, S>,
-    build: Option<&buildkit::Session<'_>>,
+    build: Option<&buildkit::Connection<'_>>,
 ) -> Result<(Ending, After), Failure>
 where
     S: Socket,
@@ -111,7 +111,7 @@ where
             }
             End::Hijacked => {
                 let ending = match build {
-                    Some(session) => session.carry(wire, &mut upstream, tally).await,
+                    Some(build) => build.carry(wire, &mut upstream, tally).await,
                     None => stream::copy(wire, &mut upstream, tally).await,
                 };
                 Ok((ending, After::Close))

@@ -81,7 +81,7 @@ pub fn denial(subject: &Subject, refusal: &Refusal, id: RequestId) -> String {
 }
 
 /// What a client reads whose request could not be recorded.
-pub(super) const UNRECORDED: &str = "seawall: the audit trail cannot be written, and what cannot \
+pub const UNRECORDED: &str = "seawall: the audit trail cannot be written, and what cannot \
                                      be recorded is not forwarded; `seawall status` on the \
                                      gate's host tells why";
 

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use crate::support::buildx;
 use crate::support::client::{Docker, Side, command_lines, fresh};
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
@@ -17,7 +18,7 @@ extends = "developer"
 tags = ["*"]
 
 [roles.shop]
-operations = ["ImageBuild", "Session", "SystemVersion"]
+operations = ["Grpc", "ImageBuild", "Session", "SystemInfo", "SystemVersion"]
 images = ["busybox"]
 tags = ["shop/*"]
 "#;
@@ -187,4 +188,93 @@ fn revoking_ends_a_build() {
     building.stderr.wait_for("it has begun");
     gate.run(["revoke", "dora"]).ok();
     building.wait().fails();
+}
+
+fn buildx(docker: &Docker, dir: &Path, args: &[&str]) -> Done {
+    let mut command = docker.command(["buildx", "build", "--progress", "plain"]);
+    command.args(args).arg(dir);
+    Running::start(command).wait()
+}
+
+/// One for every docker command line installed, with buildx.
+fn with_buildx(gate: &Gate, name: &str, role: &str) -> Vec<Docker> {
+    let env = gate.env(&gate.credentials(name, role));
+    let all = command_lines().iter().map(|program| Docker::new(program, env.clone()));
+    all.inspect(buildx::install).collect()
+}
+
+#[test]
+fn a_developer_builds_by_buildx() {
+    let gate = gate();
+    for docker in with_buildx(&gate, "dora", "builder") {
+        let dir =
+            context("FROM busybox\nARG WHO\nRUN echo \"hello $WHO\" >/said\nCOPY kept /kept\n");
+        std::fs::write(dir.path().join("kept"), vec![7; 9 << 20]).unwrap();
+        let image = fresh("built");
+        let args = ["--build-arg", "WHO=captain", "--label", "a=b", "-t", &image];
+        buildx(&docker, dir.path(), &args).ok();
+        let show = ["sh", "-c", "cat /said; wc -c </kept"];
+        let said = docker.run(["run", "--rm", &image].into_iter().chain(show)).ok();
+        assert_eq!(said, format!("hello captain\n{}", 9 << 20));
+        let to = tempfile::tempdir().unwrap();
+        let output = format!("type=local,dest={}", to.path().display());
+        buildx(&docker, dir.path(), &["--output", &output]).ok();
+        assert!(to.path().join("said").exists());
+        docker.run(["rmi", &image]).ok();
+    }
+    let built = |record: &serde_json::Value| {
+        record["kind"] == "decision"
+            && record["operation"] == "ImageBuild"
+            && record["target"].as_str().is_some_and(|target| target.contains("t=built"))
+    };
+    let records = gate.records();
+    let record = records.iter().find(|record| built(record)).expect("a build is on record");
+    assert_eq!(record["allowed"], true);
+    assert!(!record["target"].as_str().unwrap().contains("captain"), "{record}");
+    let outcome =
+        |other: &serde_json::Value| other["kind"] == "outcome" && other["id"] == record["id"];
+    assert!(records.iter().any(outcome), "and so is its outcome");
+}
+
+#[test]
+fn a_role_builds_by_buildx_as_by_the_docker_command_line() {
+    let gate = gate();
+    let dockers = with_buildx(&gate, "shaun", "shop");
+    let docker = &dockers[0];
+    let engine = Side::Engine.docker();
+    let secret = fresh("secret");
+    engine.run(["tag", "busybox", &secret]).ok();
+    let image = format!("shop/{}:1", fresh("build"));
+    let plain = "FROM busybox\n";
+    let other = context("");
+    let named = format!("x={}", other.path().display());
+    for (dockerfile, flags, rule) in [
+        (format!("FROM {secret}\n"), &[][..], "role.images"),
+        (format!("# syntax=docker/dockerfile:1\n{plain}"), &[], "content.dockerfile"),
+        (plain.into(), &["--build-arg", "BUILDKIT_SYNTAX=x"], "escape.build-frontend"),
+        (plain.into(), &["--allow", "network.host", "--network", "host"], "escape.host-network"),
+        (plain.into(), &["--allow", "security.insecure"], "escape.security-opt"),
+        (plain.into(), &["--cache-from", "type=registry,ref=foreign"], "role.images"),
+        (plain.into(), &["--cache-from", "foreign"], "role.images"),
+        (plain.into(), &["--build-context", &named], "escape.build-source"),
+        (plain.into(), &["--build-context", "x=docker-image://foreign"], "escape.build-source"),
+        (plain.into(), &["-t", "foreign"], "role.tags"),
+        (plain.into(), &["--push"], "escape.build-output"),
+        (plain.into(), &["--call", "outline"], "buildkit.attribute"),
+    ] {
+        let dir = context(&dockerfile);
+        let args: Vec<_> =
+            ["-t", image.as_str()].into_iter().chain(flags.iter().copied()).collect();
+        let (_, said) = buildx(docker, dir.path(), &args).fails();
+        assert!(said.contains(&format!("[rule {rule}, ")), "{dockerfile} {flags:?}: {said}");
+        let there = engine.run(["image", "ls", "-q", "--filter", &format!("reference={image}")]);
+        assert_eq!(there.ok(), "", "{dockerfile} {flags:?}");
+    }
+    engine.run(["rmi", &secret]).ok();
+    let remote = Path::new("http://127.0.0.1/context.tar");
+    let (_, said) = buildx(docker, remote, &["-t", &image]).fails();
+    assert!(said.contains("[rule buildkit.definition, "), "{said}");
+    let dir = context(plain);
+    buildx(docker, dir.path(), &["-t", &image]).ok();
+    engine.run(["rmi", &image]).ok();
 }

@@ -1,5 +1,6 @@
 //! What the tests stand on: private engines, gates, and the real clients.
 
+pub(crate) mod buildx;
 pub(crate) mod client;
 pub(crate) mod engine;
 pub(crate) mod gate;
