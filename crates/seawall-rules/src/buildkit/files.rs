@@ -147,6 +147,14 @@ impl Files {
     }
 }
 
+/// The packet by which a sender says that it cannot go on.
+pub(super) fn error(message: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let packet = Packet { data: message.as_bytes().to_vec(), ..Packet::of(ERR, 0) };
+    frame::put(&mut out, &packet.written());
+    out
+}
+
 /// As the sender cuts files.
 const PIECE: usize = 32 << 10;
 

@@ -42,6 +42,12 @@ impl Answer {
     pub fn finish(&self) -> Result<(), Refusal> {
         self.0.end()
     }
+
+    /// What the engine is told of a refusal inside the answer. It may lose the status of a call,
+    /// when that is cut off while it still asks for files.
+    pub fn refusing(message: &str) -> Vec<u8> {
+        files::error(message)
+    }
 }
 
 /// A call that the engine makes in a session: what judges its answer, `None` where that passes as

@@ -112,8 +112,10 @@ impl Call {
             (Some(Broken::Reset(reason)), Some(mut stream)) => stream.send_reset(reason),
             (Some(Broken::Reset(reason)), None) => respond.send_reset(reason),
             (Some(Broken::Refused(refusal)), Some(mut stream)) => {
+                let message = say(&refusal);
                 // Who has gone meanwhile need not be told.
-                let _ = stream.send_trailers(self::refusal(refusal.status, &say(&refusal)));
+                let _ = stream.send_data(Answer::refusing(&message).into(), false);
+                let _ = stream.send_trailers(self::refusal(refusal.status, &message));
             }
             (Some(Broken::Refused(_)), None) => respond.send_reset(Reason::CANCEL),
         }
