@@ -33,8 +33,30 @@ pub struct Edit {
     pub keep: Option<Keep>,
 }
 
-/// Says by its kind and full id (of volumes, the name) whether an object stays in a list.
-pub type Keep = Arc<dyn Fn(Kind, &str) -> bool + Send + Sync>;
+/// Says whether an object stays.
+pub type Keep = Arc<dyn Fn(&Object<'_>) -> bool + Send + Sync>;
+
+/// What a reply says of an object, as far as it tells whose that is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Object<'a> {
+    /// Of what kind.
+    pub kind: Kind,
+    /// Its full id; of volumes and image names, the name.
+    pub id: &'a str,
+    /// What its labels say.
+    pub claim: Claim<'a>,
+    /// Its name, where this is the event of its making.
+    pub made: Option<&'a str>,
+}
+
+/// What the labels of an object say of the request that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim<'a> {
+    /// The label [`crate::reference::CLAIM_LABEL`], or that there is none.
+    Says(Option<&'a str>),
+    /// They are not shown there.
+    Untold,
+}
 
 /// What an element of a list is, or an event is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,8 +65,10 @@ pub enum Kind {
     BuildCache,
     /// A container.
     Container,
-    /// An image; in an event perhaps by its name.
+    /// An image.
     Image,
+    /// A name of an image, by tag or digest.
+    ImageName,
     /// A network.
     Network,
     /// What only events are about: the engine itself, a plugin, a swarm's object.

@@ -63,6 +63,11 @@ impl Grant {
         self.edit.concerns(self.request.route.operation)
     }
 
+    /// Whether the reply shows some of all things only: those that are its sender's own.
+    pub fn is_narrowed(&self) -> bool {
+        self.edit.keep.is_some()
+    }
+
     /// Whether secrets are shown in the reply.
     pub fn shows_secrets(&self) -> bool {
         self.edit.redact.is_none()

@@ -20,7 +20,7 @@ use crate::authenticate::{Authority, Ended};
 use crate::buildkit;
 use crate::engine::Engine;
 use crate::forward::{After, Link, Sender, forward};
-use crate::gate::{Gate, NOT_GRANTED_ANY_MORE, Snapshot};
+use crate::gate::{Gate, NOT_GRANTED_ANY_MORE, NOT_ITS_OWN_ANY_MORE, Snapshot};
 use crate::http::alarm::Alarm;
 use crate::http::body::{self, Body};
 use crate::http::hang_up::Socket;
@@ -204,15 +204,17 @@ impl<'a, S: Socket> Turn<'a, S> {
             operation: grant.request().route.operation,
             target: seen.target,
             since: SystemTime::now(),
+            things: grant.request().scoped().map_or_else(Vec::new, |own| own.things.clone()),
+            shown_to: grant.is_narrowed().then(|| authority.kin.clone()),
         }));
         // A change that came between the judgment and the line above has not seen it.
-        if let Some(why) = self.overtaken(&grant) {
+        if let Some(why) = self.overtaken(&authority, &grant) {
             self.session.end(&why);
             return After::Drop;
         }
-        if let Err(refusal) =
-            errand.run(&self.gate.owners, self.asking, &self.snapshot.engine).await
-        {
+        let (owners, kin) = (&self.gate.owners, &authority.kin);
+        let to = (&mut *self.asking, &*self.snapshot.engine);
+        if let Err(refusal) = errand.run(owners, kin, to).await {
             let reply = reply.denying(subject, &refusal, account.id);
             return answer(self.client, &mut body, account, reply).await;
         }
@@ -234,7 +236,8 @@ impl<'a, S: Socket> Turn<'a, S> {
         match forwarded {
             Ok((ending, after)) => {
                 account.ended(ending);
-                errand.done(&self.gate.owners, account.tally.status).await;
+                let to = (&mut *self.asking, &*self.snapshot.engine);
+                errand.done(owners, kin, to, account.tally.status).await;
                 after
             }
             Err(failure) => {
@@ -288,12 +291,23 @@ impl<'a, S: Socket> Turn<'a, S> {
     }
 
     /// Why a snapshot newer than that of the judgment no longer lets this request through.
-    fn overtaken(&self, grant: &Grant) -> Option<String> {
+    fn overtaken(&self, authority: &Authority, grant: &Grant) -> Option<String> {
         let newest = self.gate.snapshot.load();
         if newest.generation == self.snapshot.generation {
             return None;
         }
         match newest.authorize(&self.session.credential, &self.session.peer) {
+            Ok(now) if grant.is_narrowed() && now.kin != authority.kin => {
+                Some(NOT_ITS_OWN_ANY_MORE.to_owned())
+            }
+            Ok(now)
+                if grant
+                    .request()
+                    .scoped()
+                    .is_some_and(|own| !self.gate.owners.still_have(&own.things, &now.kin)) =>
+            {
+                Some(NOT_ITS_OWN_ANY_MORE.to_owned())
+            }
             Ok(now) => match policy::judge(&now.permissions, grant.request().clone()) {
                 Verdict::Allow(now) if grant.shows_secrets() && !now.shows_secrets() => {
                     Some(NOT_GRANTED_ANY_MORE.to_owned())

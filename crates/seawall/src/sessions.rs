@@ -7,10 +7,12 @@ use std::time::SystemTime;
 
 use seawall_rules::network::Source;
 use seawall_rules::operation::Operation;
+use seawall_rules::reference;
 use tokio_util::sync::CancellationToken;
 
 use crate::admit::Peer;
 use crate::authenticate::{Authority, Credential};
+use crate::state::IdentityId;
 
 /// One authenticated connection.
 #[derive(Debug)]
@@ -49,6 +51,10 @@ pub struct Doing {
     pub target: String,
     /// Since when.
     pub since: SystemTime,
+    /// What it was granted for because that is its own.
+    pub things: Vec<(reference::Kind, String)>,
+    /// Whose things it is shown, where others' are left out.
+    pub shown_to: Option<Arc<[IdentityId]>>,
 }
 
 impl Session {

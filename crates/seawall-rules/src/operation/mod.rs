@@ -29,6 +29,7 @@ pub use table::Operation;
 use crate::facts::Facts;
 use crate::head::{RequestHead, Upgrade};
 use crate::json::Document;
+use crate::reference::Scoped;
 use crate::target::Target;
 use crate::verdict::Refusal;
 
@@ -64,7 +65,7 @@ pub struct Request {
     pub unknown: Vec<String>,
     /// Whether all that it names is its sender's own, and written by its full id
     /// ([`crate::reference::Scoping`]): then roles with `isolation = "own"` judge it.
-    pub(crate) scoped: bool,
+    pub(crate) scoped: Option<Scoped>,
 }
 
 impl Request {
@@ -109,6 +110,11 @@ impl Request {
         }
         self.body = Some(body);
         Ok(self)
+    }
+
+    /// What roles for one's own things know of it, where they have judged it.
+    pub fn scoped(&self) -> Option<&Scoped> {
+        self.scoped.as_ref()
     }
 
     /// The value of a key of its query, empty where there is none.

@@ -39,7 +39,7 @@ pub fn recognize(
                 facts,
                 upgrade,
                 unknown,
-                scoped: false,
+                scoped: None,
             })
         }
         Err(refusal) => Err((Box::new((head, target)), refusal)),

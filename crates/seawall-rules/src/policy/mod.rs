@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use condition::Asleep;
 
-use crate::facts::{Ask, Fact, Facts};
+use crate::facts::{Ask, Fact, Facts, ImageName};
 use crate::operation::{Operation, Request};
 use crate::reference::Scoping;
 use crate::reply::{self, Edit, Redact};
@@ -166,6 +166,21 @@ impl Permissions {
         self.roles.iter().filter(own).any(|role| role.grants(operation))
     }
 
+    /// Says of which images one of its roles for its own things grants the operation.
+    pub fn names_of_own(
+        &self,
+        operation: Operation,
+    ) -> impl Fn(&ImageName) -> bool + Send + Sync + 'static {
+        let own = |role: &&Arc<Role>| role.isolation() == Isolation::Own && role.grants(operation);
+        let roles: Vec<_> = self.roles.iter().filter(own).cloned().collect();
+        move |name| {
+            let ask = Ask::Image(name.clone());
+            let facts =
+                Facts { asks: vec![Fact { field: String::new(), ask }], ..Facts::default() };
+            roles.iter().any(|role| role.refuses(&facts).is_none())
+        }
+    }
+
     fn granted(&self, operation: Operation) -> Option<&Granted> {
         self.granted.get(operation.index())?.as_ref()
     }
@@ -268,7 +283,8 @@ pub enum Unknown {
 
 impl Granted {
     fn of(self, request: Request, undecided: Option<Undecided>) -> Grant {
-        let edit = Edit { redact: self.redact, keep: None };
+        let keep = request.scoped().and_then(|scoped| scoped.keep.clone());
+        let edit = Edit { redact: self.redact, keep };
         Grant::new(request, self.rule, edit, undecided).warning(self.would_deny)
     }
 }

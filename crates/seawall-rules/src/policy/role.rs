@@ -57,7 +57,7 @@ impl Isolation {
     /// Of the roles that judge a request: those for one's own things where it is known whose all
     /// the things are that it names.
     pub(super) fn of(request: &Request) -> Self {
-        if request.scoped { Self::Own } else { Self::All }
+        if request.scoped.is_some() { Self::Own } else { Self::All }
     }
 
     /// As it is written.

@@ -3,17 +3,27 @@
 use std::sync::Arc;
 
 use super::{Isolation, Permissions, Role, Standing, refusal};
-use crate::facts::{Fact, Facts};
+use crate::facts::{Ask, Fact, Facts};
 use crate::operation::{BodyKind, Operation, Request};
+use crate::reference;
+use crate::reply::{self, Claim, Keep, Object};
 use crate::verdict::Refusal;
 
 /// The roles that grant a request as far as it is known. What its body asks for narrows them:
 /// one of them must cover it all.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Undecided {
     operation: Operation,
     /// Each with the rules by which it would have refused some of it, were it not in warn mode.
     roles: Vec<(Arc<Role>, Vec<&'static str>)>,
+    /// Which images are there for roles for one's own things.
+    keep: Option<Keep>,
+}
+
+impl std::fmt::Debug for Undecided {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Undecided").field("roles", &self.roles).finish_non_exhaustive()
+    }
 }
 
 impl Undecided {
@@ -37,7 +47,8 @@ impl Undecided {
         }
         let roles = granting().filter(|role| role.refuses(&request.facts).is_none());
         let with = |role: &Arc<Role>| (role.clone(), role.would_deny(operation, &request.facts));
-        Some(Self { operation, roles: roles.map(with).collect() })
+        let keep = request.scoped().and_then(|own| own.keep.clone());
+        Some(Self { operation, roles: roles.map(with).collect(), keep })
     }
 
     /// Judges what the body asks for beside what was asked before.
@@ -63,6 +74,21 @@ impl Undecided {
             would_deny.extend(role.would_deny(self.operation, &facts));
             would_deny.sort_unstable();
             would_deny.dedup();
+        }
+        self.sees(&facts)
+    }
+
+    /// Somebody else's image is not there for a build. Nor is one that is named by what could be an
+    /// id: nobody has looked up which one that is.
+    fn sees(&self, facts: &Facts) -> Result<(), Refusal> {
+        let Some(keep) = &self.keep else { return Ok(()) };
+        for fact in &facts.asks {
+            let Ask::Image(name) = &fact.ask else { continue };
+            let id = name.as_written();
+            let (kind, claim) = (reply::Kind::ImageName, Claim::Untold);
+            if !keep(&Object { kind, id, claim, made: None }) {
+                return Err(reference::Kind::Image.missing(id));
+            }
         }
         Ok(())
     }

@@ -21,6 +21,11 @@ pub(super) fn references(operation: Operation, body: Option<&Document>) -> Vec<R
 
 fn of_new_container(body: &Value) -> Vec<Reference> {
     let mut found = Vec::new();
+    if let Some(image) = body.get("Image").and_then(Value::as_str).filter(|name| !name.is_empty()) {
+        let pointer = "/Image".to_owned();
+        let place = Place::Text { pointer, before: "", after: String::new(), field: "" };
+        found.push(Reference::to_image(image, place));
+    }
     let host = body.get("HostConfig");
     let text = |name: &str| host.and_then(|host| host.get(name)).and_then(Value::as_str);
     let list = |name: &str| {

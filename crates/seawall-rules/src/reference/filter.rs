@@ -20,19 +20,16 @@ type Query = Vec<(String, String)>;
 
 pub(super) fn narrow(query: &mut Query, kind: Kind, own: &[String]) -> Result<(), Refusal> {
     let mut filters = read(query)?;
-    if let Some(name) = TELLING.iter().find(|name| filters.contains_key(**name)) {
-        return Err(Refusal::forbidden(
-            "isolation.filter",
-            format!("may not filter by `{name}`: it would tell what belongs to others"),
-        ));
-    }
+    refuse_telling(&filters)?;
     query.retain(|(key, _)| !TELLING.contains(&key.as_str()));
     let key = if kind == Kind::Volume { "name" } else { "id" };
     let asked = filters.remove(key).map(|values| words(key, &values)).transpose()?;
     let wanted = |id: &&String| asked.as_ref().is_none_or(|all| all.iter().any(|a| id.contains(a)));
     let exact = |id: &String| match kind {
         Kind::Volume => format!("^{}$", id.replace('.', "\\.")),
-        Kind::Container | Kind::Exec | Kind::Image | Kind::Network | Kind::Tag => id.clone(),
+        Kind::Container | Kind::Exec | Kind::Image | Kind::Network | Kind::Pulled | Kind::Tag => {
+            id.clone()
+        }
     };
     let mut values: Map<String, Value> =
         own.iter().filter(wanted).map(|id| (exact(id), Value::Bool(true))).collect();
@@ -44,13 +41,19 @@ pub(super) fn narrow(query: &mut Query, kind: Kind, own: &[String]) -> Result<()
     write(query, filters)
 }
 
-pub(super) fn narrow_to_label(query: &mut Query, label: &str) -> Result<(), Refusal> {
-    let mut filters = read(query)?;
-    let asked = filters.remove("label").map(|values| words("label", &values)).transpose()?;
-    let labels = asked.unwrap_or_default().into_iter().chain([label.to_owned()]);
-    let values: Map<String, Value> = labels.map(|label| (label, Value::Bool(true))).collect();
-    filters.insert("label".to_owned(), Value::Object(values));
-    write(query, filters)
+/// Refuses filters that tell of things of others.
+pub(super) fn tells_nothing(query: &Query) -> Result<(), Refusal> {
+    refuse_telling(&read(query)?)
+}
+
+fn refuse_telling(filters: &Map<String, Value>) -> Result<(), Refusal> {
+    match TELLING.iter().find(|name| filters.contains_key(**name)) {
+        None => Ok(()),
+        Some(name) => Err(Refusal::forbidden(
+            "isolation.filter",
+            format!("may not filter by `{name}`: it would tell what belongs to others"),
+        )),
+    }
 }
 
 fn read(query: &Query) -> Result<Map<String, Value>, Refusal> {

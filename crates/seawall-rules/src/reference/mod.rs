@@ -17,6 +17,7 @@ use crate::escape::quoted;
 use crate::facts::{self, Ask, Fact};
 use crate::json::Document;
 use crate::operation::{Operation, Request};
+use crate::reply::Keep;
 use crate::verdict::Refusal;
 
 /// What can be somebody's.
@@ -27,15 +28,24 @@ pub enum Kind {
     Exec,
     Image,
     Network,
-    /// A name of an image, in full (`docker.io/library/busybox:latest`).
+    /// A name of an image that came from a registry: whoever has pulled it may remove it.
+    Pulled,
+    /// A name that was given to an image, in full (`docker.io/library/busybox:latest`).
     Tag,
     Volume,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: &[Self] =
-        &[Self::Container, Self::Exec, Self::Image, Self::Network, Self::Tag, Self::Volume];
+    pub const ALL: &[Self] = &[
+        Self::Container,
+        Self::Exec,
+        Self::Image,
+        Self::Network,
+        Self::Pulled,
+        Self::Tag,
+        Self::Volume,
+    ];
 
     /// In lower case, as commands show it and the store holds it.
     pub const fn as_str(self) -> &'static str {
@@ -44,6 +54,7 @@ impl Kind {
             Self::Exec => "exec",
             Self::Image => "image",
             Self::Network => "network",
+            Self::Pulled => "pulled",
             Self::Tag => "tag",
             Self::Volume => "volume",
         }
@@ -60,7 +71,7 @@ impl Kind {
         let reason = match self {
             Self::Container => format!("No such container: {name}"),
             Self::Exec => format!("No such exec instance: {name}"),
-            Self::Image | Self::Tag => format!("No such image: {name}"),
+            Self::Image | Self::Pulled | Self::Tag => format!("No such image: {name}"),
             Self::Network => format!("network {name} not found"),
             Self::Volume => format!("get {name}: no such volume"),
         };
@@ -104,7 +115,7 @@ pub struct Reference {
 enum Place {
     /// The template's first parameter.
     Param,
-    /// The value of a key of the query.
+    /// The value of a key of the query, or of the one of several that says this.
     Query(&'static str),
     /// The name of a member of the object at this JSON pointer.
     Member(&'static str),
@@ -116,12 +127,29 @@ enum Place {
 /// What a reference was found to be.
 #[derive(Clone, Debug)]
 pub struct Found<'a> {
-    /// Its full id; of a volume, its name.
+    /// Its full id; of a volume, its name; of an image, its id where it was named by that.
     pub id: &'a str,
+    /// Whose thing it is: itself, or the container of an exec.
+    pub of: (Kind, &'a str),
     /// Its name, by which roles know networks.
     pub name: &'a str,
     /// What the engine says of a container that is reached into.
     pub inspect: Option<&'a Value>,
+}
+
+/// What roles for one's own things know of a request.
+#[derive(Clone, Default)]
+pub struct Scoped {
+    /// The things that it was found to name.
+    pub things: Vec<(Kind, String)>,
+    /// What of its reply is its sender's.
+    pub(crate) keep: Option<Keep>,
+}
+
+impl std::fmt::Debug for Scoped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Scoped").field("things", &self.things).finish_non_exhaustive()
+    }
 }
 
 /// A request whose references are being resolved.
@@ -129,6 +157,7 @@ pub struct Found<'a> {
 pub struct Scoping {
     request: Request,
     references: Vec<Reference>,
+    scoped: Scoped,
 }
 
 impl Scoping {
@@ -154,10 +183,23 @@ impl Scoping {
             Scope::Nothing
             | Scope::List(_)
             | Scope::Events
+            | Scope::Images
+            | Scope::Usage
             | Scope::Builds
             | Scope::Pulls
-            | Scope::Tags
             | Scope::Removes => Vec::new(),
+            Scope::Sees if operation == Operation::ImageGetAll => {
+                let names = request.target.query.iter().filter(|(key, _)| key == "names");
+                names.map(|(_, name)| Reference::to_image(name, Place::Query("names"))).collect()
+            }
+            Scope::Sees | Scope::Tags => {
+                let name = request.params.first().cloned().unwrap_or_default();
+                let name = match (operation, request.query("tag")) {
+                    (Operation::ImagePush, tag) if !tag.is_empty() => format!("{name}:{tag}"),
+                    _ => name,
+                };
+                vec![Reference::to_image(&name, Place::Param)]
+            }
             Scope::Names { kind, reach } => {
                 let mut references = body::references(operation, request.body.as_ref());
                 references.push(Reference {
@@ -183,7 +225,7 @@ impl Scoping {
             !(fact.ask.is_of_another_container()
                 && references.iter().any(|reference| reference.is_asked_for_in(&fact.field)))
         });
-        Ok(Self { request, references })
+        Ok(Self { request, references, scoped: Scoped::default() })
     }
 
     /// What is still to be found, in order.
@@ -199,7 +241,10 @@ impl Scoping {
     /// Writes what the reference at this place was found to be, and asks for what it may do.
     pub fn found(&mut self, place: usize, found: &Found<'_>) {
         let Some(reference) = self.references.get(place).cloned() else { return };
-        reference.write(&mut self.request, found.id);
+        self.scoped.things.push((found.of.0, found.of.1.to_owned()));
+        if found.id != reference.name {
+            reference.write(&mut self.request, found.id);
+        }
         for fact in &mut self.request.facts.asks {
             if reference.kind == Kind::Network
                 && matches!(&fact.ask, Ask::Network(name) if *name == reference.name)
@@ -217,14 +262,7 @@ impl Scoping {
 
     /// Names the image of a request by its full id.
     pub fn image(&mut self, id: &str) {
-        let reference = Reference {
-            kind: Kind::Image,
-            name: String::new(),
-            reach: Reach::Onto,
-            absent: Absent::Refused,
-            place: Place::Param,
-        };
-        reference.write(&mut self.request, id);
+        Reference::to_image("", Place::Param).write(&mut self.request, id);
     }
 
     /// The names that the request gives to images, in full.
@@ -238,8 +276,13 @@ impl Scoping {
     /// The names of images that the request pulls, in full.
     pub fn pulled_names(&self) -> impl Iterator<Item = &str> {
         let pulls = scope(self.request.route.operation) == Scope::Pulls;
-        self.request.facts.asks.iter().filter_map(move |fact| match &fact.ask {
-            Ask::Image(name) if pulls => name.canonical(),
+        self.used_names().filter(move |_| pulls)
+    }
+
+    /// The names of images that the request uses, in full.
+    pub fn used_names(&self) -> impl Iterator<Item = &str> {
+        self.request.facts.asks.iter().filter_map(|fact| match &fact.ask {
+            Ask::Image(name) => name.canonical(),
             _ => None,
         })
     }
@@ -271,22 +314,53 @@ impl Scoping {
         filter::narrow(&mut self.request.target.query, kind, own)
     }
 
-    /// Narrows a list or a stream to what has this label.
+    /// Leaves out of the reply what is not its sender's.
     ///
     /// # Errors
-    /// As [`Self::narrow`].
-    pub fn narrow_to_label(&mut self, label: &str) -> Result<(), Refusal> {
-        filter::narrow_to_label(&mut self.request.target.query, label)
+    /// A [`Refusal`] for filters that cannot be read, or that would tell of things of others.
+    pub fn keep(&mut self, keep: Keep) -> Result<(), Refusal> {
+        filter::tells_nothing(&self.request.target.query)?;
+        self.scoped.keep = Some(keep);
+        Ok(())
+    }
+
+    /// Labels the image that is built.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for labels that cannot be read.
+    pub fn label_build(&mut self, labels: &[(&str, &str)]) -> Result<(), Refusal> {
+        let query = &mut self.request.target.query;
+        let written =
+            query.iter().find(|(key, _)| key == "labels").map(|(_, value)| value.as_str());
+        let read: Option<Value> = match written {
+            None | Some("" | "null") => Some(Value::Object(Map::new())),
+            Some(written) => serde_json::from_str(written).ok().filter(Value::is_object),
+        };
+        let Some(mut all) = read else {
+            return Err(Refusal::malformed("query.labels", "`labels` is not a map of texts"));
+        };
+        for (name, label) in labels {
+            all[*name] = Value::String((*label).to_owned());
+        }
+        query.retain(|(key, _)| key != "labels");
+        query.push(("labels".to_owned(), all.to_string()));
+        Ok(())
     }
 
     /// The request, to be judged by what its own-only roles say of the rest.
     pub fn end(mut self) -> Request {
-        self.request.scoped = true;
+        self.request.scoped = Some(self.scoped);
         self.request
     }
 }
 
 impl Reference {
+    /// Of an image that is used.
+    fn to_image(name: &str, place: Place) -> Self {
+        let (kind, reach, absent) = (Kind::Image, Reach::Onto, Absent::Refused);
+        Self { kind, name: name.to_owned(), reach, absent, place }
+    }
+
     fn is_asked_for_in(&self, asked: &str) -> bool {
         self.kind == Kind::Container
             && matches!(&self.place, Place::Text { field, .. } if *field == asked)
@@ -314,7 +388,7 @@ impl Reference {
             }
             Place::Query(key) => {
                 for (name, value) in &mut request.target.query {
-                    if name == key {
+                    if name == key && (*key != "names" || *value == self.name) {
                         id.clone_into(value);
                     }
                 }

@@ -6,7 +6,7 @@ use crate::operation::Operation;
 /// What an operation concerns that could be somebody's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Nothing, or images, which all share whose role covers their names.
+    /// Nothing that is anybody's.
     Nothing,
     /// What its path names, and perhaps its body.
     Names {
@@ -17,8 +17,14 @@ pub enum Scope {
     },
     /// All of a kind; its filters can narrow it.
     List(Kind),
-    /// What happens to everything; its filters can narrow it.
+    /// What happens to everything; what is not one's own is left out of the reply.
     Events,
+    /// All images; likewise.
+    Images,
+    /// The images that it names.
+    Sees,
+    /// What everything takes of the disk; likewise.
+    Usage,
     /// Something new, and what its body names.
     Makes(Kind),
     /// A new image of the container that its query names, and perhaps a name for it.
@@ -27,7 +33,7 @@ pub enum Scope {
     Builds,
     /// An image that is there for all, or comes for all.
     Pulls,
-    /// A name for an image.
+    /// A name for the image that it names.
     Tags,
     /// A name of an image, or an image with all its names.
     Removes,
@@ -68,9 +74,13 @@ pub fn scope(operation: Operation) -> Scope {
         ImageDelete => Scope::Removes,
         ImageBuild => Scope::Builds,
         ImageTag => Scope::Tags,
-        DistributionInspect | Grpc | ImageAttestations | ImageGet | ImageGetAll | ImageHistory
-        | ImageInspect | ImageList | ImagePush | ImageSearch | Session | SystemInfo
-        | SystemPing | SystemPingHead | SystemVersion => Scope::Nothing,
+        ImageList => Scope::Images,
+        ImageAttestations | ImageGet | ImageGetAll | ImageHistory | ImageInspect | ImagePush => {
+            Scope::Sees
+        }
+        SystemDataUsage => Scope::Usage,
+        DistributionInspect | Grpc | ImageSearch | Session | SystemInfo | SystemPing | SystemPingHead
+        | SystemVersion => Scope::Nothing,
         _ => Scope::Whole,
     }
 }

@@ -34,7 +34,10 @@ fn resolved(method: Method, target: &str, body: Option<&Value>) -> Request {
     for (place, reference) in scoping.references().to_vec().iter().enumerate() {
         let id = format!("full-{}", reference.name);
         let name = format!("name-of-{}", reference.name);
-        scoping.found(place, &Found { id: &id, name: &name, inspect: None });
+        scoping.found(
+            place,
+            &Found { id: &id, of: (Kind::Container, &id), name: &name, inspect: None },
+        );
     }
     scoping.end()
 }
@@ -99,7 +102,7 @@ fn what_a_new_container_names_is_written_by_its_full_id() {
     });
     let request = resolved(Method::Post, "/v1.41/containers/create", Some(&body));
     let written = json!({
-        "Image": "busybox",
+        "Image": "full-busybox",
         "HostConfig": {
             "Binds": ["full-data:/d:ro", "/anonymous"],
             "IpcMode": "container:full-a", "Links": ["full-b:alias", "full-c"],
@@ -154,7 +157,10 @@ fn a_container_that_is_reached_into_asks_for_what_it_has() {
     } });
     let target = "/v1.41/containers/web/attach?stream=1";
     let mut scoping = Scoping::begin(request(Method::Post, target, None)).expect(target);
-    scoping.found(0, &Found { id: "i", name: "n", inspect: Some(&inspect) });
+    scoping.found(
+        0,
+        &Found { id: "i", of: (Kind::Container, "i"), name: "n", inspect: Some(&inspect) },
+    );
     let request = scoping.end();
     let fields: Vec<_> = request.facts.asks.iter().map(|fact| fact.field.as_str()).collect();
     assert_eq!(
@@ -232,12 +238,14 @@ fn a_list_is_narrowed_to_what_is_ones_own() {
         let refused = scoping.narrow(Kind::Container, &own).expect_err(filters);
         assert_eq!(refused.rule, rule, "{filters}");
     }
-    let target = "/events?filters={%22label%22:[%22a=b%22]}";
-    let mut scoping = Scoping::begin(request(Method::Get, target, None)).expect("events");
-    scoping.narrow_to_label("io.seawall.owner=me").expect("filters");
-    let both = json!({ "label": { "a=b": true, "io.seawall.owner=me": true } });
-    let written = &scoping.end().target.query[0].1;
-    assert_eq!(serde_json::from_str::<Value>(written).expect("JSON"), both);
+    for (target, passes) in [
+        ("/images/json?filters={%22before%22:[%22x%22]}", false),
+        ("/images/json?filters={%22reference%22:[%22x%22]}", true),
+        ("/events?filters={%22label%22:[%22a=b%22]}", true),
+    ] {
+        let mut scoping = Scoping::begin(request(Method::Get, target, None)).expect("a list");
+        assert_eq!(scoping.keep(std::sync::Arc::new(|_| true)).is_ok(), passes, "{target}");
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::shape::{Item, Rule, Whose};
-use super::{Broken, Edit, Kind, redact};
+use super::{Broken, Claim, Edit, Keep, Kind, Object, redact};
+use crate::reference::CLAIM_LABEL;
 
 /// The members of an object as they stand, their names with their quotes.
 pub(super) struct Members<'a>(pub(super) Vec<(&'a RawValue, &'a RawValue)>);
@@ -38,26 +39,75 @@ pub(super) fn read<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, Bro
 /// Whether an element stays. One whose id cannot be told does not.
 pub(super) fn stays(item: &Item, value: &RawValue, edit: &Edit) -> Result<bool, Broken> {
     let Some(keep) = &edit.keep else { return Ok(true) };
-    let (kind, id) = match &item.whose {
-        Whose::Nobody => return Ok(true),
-        Whose::Id(kind, name) => (*kind, member(Some(value), name)?),
-        Whose::Event => {
-            let about = member(Some(value), "Type")?.map(text_of).transpose()?;
-            (event(about.as_deref()), member(member(Some(value), "Actor")?, "ID")?)
+    let text = |name| member(Some(value), name)?.map(text_of).transpose();
+    let claim = || claim(member(Some(value), "Labels")?);
+    match &item.whose {
+        Whose::Nobody => Ok(true),
+        Whose::Id(kind, name) => {
+            let (id, claim) = (text(name)?, claim()?);
+            let claim = Claim::Says(claim.as_deref());
+            Ok(id.is_some_and(|id| keep(&Object { kind: *kind, id: &id, claim, made: None })))
         }
-    };
-    let id = id.map(text_of).transpose()?;
-    Ok(id.is_some_and(|id| keep(kind, &id)))
+        Whose::Image => {
+            let (id, claim) = (text("Id")?, claim()?);
+            let claim = Claim::Says(claim.as_deref());
+            let id = id.unwrap_or_default();
+            if keep(&Object { kind: Kind::Image, id: &id, claim, made: None }) {
+                return Ok(true);
+            }
+            // A digest is a name where there is no other.
+            let tags = names(member(Some(value), "RepoTags")?)?;
+            let digests = || names(member(Some(value), "RepoDigests")?);
+            let names = if tags.is_empty() { digests()? } else { tags };
+            Ok(names.iter().any(|name| keep(&named(name))))
+        }
+        Whose::Event => event(value, keep),
+    }
 }
 
-fn event(about: Option<&str>) -> Kind {
-    match about {
-        Some("container") => Kind::Container,
-        Some("image") => Kind::Image,
-        Some("network") => Kind::Network,
-        Some("volume") => Kind::Volume,
-        _ => Kind::Other,
-    }
+/// Whether what an event is about stays.
+fn event(value: &RawValue, keep: &Keep) -> Result<bool, Broken> {
+    let actor = member(Some(value), "Actor")?;
+    let attributes = member(actor, "Attributes")?;
+    let text = |of, name| member(of, name)?.map(text_of).transpose();
+    let (about, id) = (text(Some(value), "Type")?, text(actor, "ID")?.unwrap_or_default());
+    let name = text(attributes, "name")?;
+    let claim = claim(attributes)?;
+    let labels = Claim::Says(claim.as_deref());
+    let is_new = text(Some(value), "Action")?.is_some_and(|action| action == "create");
+    let (kind, claim, made) = match about.as_deref() {
+        Some("container") => (Kind::Container, labels, None),
+        // Of a pull the id is a name.
+        Some("image") if !id.starts_with("sha256:") => return Ok(keep(&named(&id))),
+        Some("image") if name.as_deref().is_some_and(|name| keep(&named(name))) => return Ok(true),
+        Some("image") => (Kind::Image, labels, None),
+        Some("network") => (Kind::Network, Claim::Untold, name.as_deref()),
+        Some("volume") => (Kind::Volume, Claim::Untold, Some(&*id)),
+        _ => (Kind::Other, Claim::Untold, None),
+    };
+    Ok(keep(&Object { kind, id: &id, claim, made: made.filter(|_| is_new) }))
+}
+
+/// The name of an image.
+fn named(name: &str) -> Object<'_> {
+    Object { kind: Kind::ImageName, id: name, claim: Claim::Untold, made: None }
+}
+
+/// What labels say of the request that made what has them.
+fn claim<'a>(labels: Option<&'a RawValue>) -> Result<Option<Cow<'a, str>>, Broken> {
+    member(labels, CLAIM_LABEL)?.map(text_of).transpose()
+}
+
+/// The names of an image: not `<none>`, which engines before 23 write where there is none.
+fn names(value: Option<&RawValue>) -> Result<Vec<Cow<'_, str>>, Broken> {
+    let Some(value) = value.filter(|value| opens(value) == b'[') else { return Ok(Vec::new()) };
+    let items: Vec<&RawValue> = read(value)?;
+    let names = items.into_iter().map(text_of);
+    names.filter(|name| !name.as_ref().is_ok_and(|name| is_none(name))).collect()
+}
+
+fn is_none(name: &str) -> bool {
+    name.starts_with("<none>")
 }
 
 /// The last member of that name: the one that counts for who reads it.
@@ -107,8 +157,30 @@ pub(super) fn apply(
                     names.push(text_of(name)?);
                 }
                 let mut names = names.iter();
-                members.retain(|_| names.next().is_some_and(|name| keep(*kind, name)));
+                let object = |id| Object { kind: *kind, id, claim: Claim::Untold, made: None };
+                members.retain(|_| names.next().is_some_and(|name| keep(&object(name))));
                 put_members(&members, out, |_, member, out| copy(member, out))
+            }
+        },
+        (Rule::Kept(kind), b'[') => match &edit.keep {
+            None => copy(value, out),
+            Some(keep) => {
+                let mut kept = Vec::new();
+                for item in read::<Vec<&RawValue>>(value)? {
+                    let id = text_of(item)?;
+                    let object = Object { kind: *kind, id: &id, claim: Claim::Untold, made: None };
+                    if is_none(&id) || keep(&object) {
+                        kept.push(item);
+                    }
+                }
+                put_items(kept, out, copy)
+            }
+        },
+        (Rule::Figure, _) => match &edit.keep {
+            None => copy(value, out),
+            Some(_) => {
+                out.push(b'0');
+                Ok(())
             }
         },
         (Rule::Hide(hide), _) => match &edit.redact {
@@ -168,7 +240,14 @@ pub(super) fn items(
     out: &mut Vec<u8>,
     mut put: impl FnMut(&RawValue, &mut Vec<u8>) -> Result<(), Broken>,
 ) -> Result<(), Broken> {
-    let items: Vec<&RawValue> = read(value)?;
+    put_items(read(value)?, out, &mut put)
+}
+
+fn put_items(
+    items: Vec<&RawValue>,
+    out: &mut Vec<u8>,
+    mut put: impl FnMut(&RawValue, &mut Vec<u8>) -> Result<(), Broken>,
+) -> Result<(), Broken> {
     out.push(b'[');
     for (at, item) in items.into_iter().enumerate() {
         if at > 0 {

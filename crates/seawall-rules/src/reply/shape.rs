@@ -26,6 +26,8 @@ pub(super) enum Whose {
     Event,
     /// Of a kind, known by this member.
     Id(Kind, &'static str),
+    /// An image of a list: it stays by its id, or by one of its names.
+    Image,
     /// Nothing that could be left out.
     Nobody,
 }
@@ -39,8 +41,11 @@ pub(super) enum Rule {
     Fields(&'static [(&'static str, Self)]),
     /// To each item of an array, or each member of an object.
     Each(&'static Self),
-    /// The members of an object whose names are ids of things that do not stay are left out.
+    /// The members of an object whose names are ids of things that do not stay are left out; of an
+    /// array, the texts that are.
     Kept(Kind),
+    /// A sum or count over what is everybody's: 0 where anything is left out.
+    Figure,
     /// Hidden.
     Hide(Hide),
 }
@@ -91,7 +96,7 @@ impl Shape {
 impl Rule {
     fn hides(&self) -> bool {
         match self {
-            Self::Pass | Self::Kept(_) => false,
+            Self::Pass | Self::Kept(_) | Self::Figure => false,
             Self::Fields(members) => members.iter().any(|(_, rule)| rule.hides()),
             Self::Each(rule) => rule.hides(),
             Self::Hide(_) => true,
@@ -103,7 +108,7 @@ impl Rule {
             Self::Pass | Self::Hide(_) => false,
             Self::Fields(members) => members.iter().any(|(_, rule)| rule.lists()),
             Self::Each(rule) => rule.lists(),
-            Self::Kept(_) => true,
+            Self::Kept(_) | Self::Figure => true,
         }
     }
 }

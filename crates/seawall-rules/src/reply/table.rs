@@ -5,9 +5,9 @@
 
 use super::Kind;
 use super::shape::Hide::*;
-use super::shape::Rule::{Each, Fields, Hide, Kept, Pass};
+use super::shape::Rule::{Each, Fields, Figure, Hide, Kept, Pass};
 use super::shape::Shape::{self, Array, Object, One, Stream};
-use super::shape::Whose::{Event, Id, Nobody};
+use super::shape::Whose::{Event, Id, Image, Nobody};
 use super::shape::{Item, Rule};
 use crate::operation::Operation;
 
@@ -155,12 +155,25 @@ static IMAGE: Shape = all(Fields(&[
     ("Config", CONFIGURATION),
     ("ContainerConfig", CONFIGURATION),
     ("GraphDriver", Fields(&[("Data", HIDDEN)])),
+    ("RepoDigests", NAMES),
+    ("RepoTags", NAMES),
 ]));
 
-const IMAGES: Shape = Array(&each(Kind::Image, "Id", Fields(&[("Labels", LABELS)])));
+/// Of an image that has several, those that are not somebody else's.
+const NAMES: Rule = Kept(Kind::ImageName);
+
+const IMAGES: Shape = Array(&One(Item {
+    whose: Image,
+    rule: Fields(&[
+        ("Containers", Figure),
+        ("Labels", LABELS),
+        ("RepoDigests", NAMES),
+        ("RepoTags", NAMES),
+    ]),
+}));
 
 /// `ENV`, `ARG` and the commands that were run with them.
-static HISTORY: Shape = Array(&all(Fields(&[("CreatedBy", HIDDEN)])));
+static HISTORY: Shape = Array(&all(Fields(&[("CreatedBy", HIDDEN), ("Tags", NAMES)])));
 
 /// In its `Containers` only those are shown that stay in a list of containers.
 const NETWORK_FIELDS: Rule = Fields(&[
@@ -192,17 +205,26 @@ static VOLUMES: Shape = Object(&[
 /// The steps of builds are described by their command lines.
 const BUILD_CACHE: Shape = Array(&each(Kind::BuildCache, "ID", Fields(&[("Description", HIDDEN)])));
 
-/// Up to API 1.52 the first four, from 1.52 on the others.
+/// Up to API 1.52 the first six, from 1.52 on the others.
 static DISK_USAGE: Shape = Object(&[
     ("BuildCache", BUILD_CACHE),
+    ("BuilderSize", FIGURE),
     ("Containers", CONTAINERS),
     ("Images", IMAGES),
-    ("Volumes", Array(&each(Kind::Volume, "Name", VOLUME_FIELDS))),
-    ("BuildCacheUsage", Object(&[("Items", BUILD_CACHE)])),
-    ("ContainerUsage", Object(&[("Items", CONTAINERS)])),
-    ("ImageUsage", Object(&[("Items", IMAGES)])),
-    ("VolumeUsage", Object(&[("Items", Array(&each(Kind::Volume, "Name", VOLUME_FIELDS)))])),
+    ("LayersSize", FIGURE),
+    ("Volumes", VOLUMES_IN_USE),
+    ("BuildCacheUsage", Object(&[("Items", BUILD_CACHE), ACTIVE, RECLAIMABLE, TOTAL, SIZE])),
+    ("ContainerUsage", Object(&[("Items", CONTAINERS), ACTIVE, RECLAIMABLE, TOTAL, SIZE])),
+    ("ImageUsage", Object(&[("Items", IMAGES), ACTIVE, RECLAIMABLE, TOTAL, SIZE])),
+    ("VolumeUsage", Object(&[("Items", VOLUMES_IN_USE), ACTIVE, RECLAIMABLE, TOTAL, SIZE])),
 ]);
+
+const FIGURE: Shape = all(Figure);
+const ACTIVE: (&str, Shape) = ("ActiveCount", FIGURE);
+const RECLAIMABLE: (&str, Shape) = ("Reclaimable", FIGURE);
+const TOTAL: (&str, Shape) = ("TotalCount", FIGURE);
+const SIZE: (&str, Shape) = ("TotalSize", FIGURE);
+const VOLUMES_IN_USE: Shape = Array(&each(Kind::Volume, "Name", VOLUME_FIELDS));
 
 /// An event's attributes are the labels of what it is about, and some more.
 static EVENTS: Shape = Stream(Item {

@@ -274,13 +274,19 @@ impl Gate {
         match self.snapshot.load().authorize(&session.credential, &session.peer) {
             Ok(authority) => {
                 // What it is doing may outlast the role that allowed it: an open exec, a log.
-                if let Some(operation) = session.doing().0.map(|doing| doing.operation) {
+                if let Some(doing) = session.doing().0 {
+                    let operation = doing.operation;
                     let before = session.authority();
                     let shown = before.permissions.shows_secrets(operation);
                     if authority.permissions.rule(operation).is_none()
                         || shown && !authority.permissions.shows_secrets(operation)
                     {
                         session.end(NOT_GRANTED_ANY_MORE);
+                    }
+                    if !self.owners.still_have(&doing.things, &authority.kin)
+                        || doing.shown_to.is_some_and(|kin| kin != authority.kin)
+                    {
+                        session.end(NOT_ITS_OWN_ANY_MORE);
                     }
                 }
                 session.set_authority(authority);
@@ -292,6 +298,9 @@ impl Gate {
 
 /// Why a session ends whose request under way its roles no longer grant.
 pub const NOT_GRANTED_ANY_MORE: &str = "its roles no longer grant what it was doing";
+
+/// Why a session ends whose request under way is about what is not its own any more.
+pub const NOT_ITS_OWN_ANY_MORE: &str = "what it was doing is about what is not its own any more";
 
 impl std::fmt::Debug for Gate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

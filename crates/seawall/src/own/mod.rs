@@ -7,18 +7,23 @@
 //! prove nothing: images carry what their authors like.
 
 mod ask;
+mod errand;
+mod images;
+mod look;
 mod network;
 mod resolve;
+mod sees;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use seawall_rules::reference::Kind;
 
 pub use ask::Asking;
+pub use errand::Errand;
 pub use network::of_the_swarm;
-pub use resolve::{Errand, full_id, resolve};
+pub use resolve::{full_id, resolve};
 
 use crate::state::{Error, IdentityId, Owned, Promise, Store};
 
@@ -29,7 +34,7 @@ pub type Kin = [IdentityId];
 /// store first.
 #[derive(Debug)]
 pub struct Owners {
-    known: Mutex<Known>,
+    known: Arc<Mutex<Known>>,
     store: Arc<Mutex<Store>>,
 }
 
@@ -37,6 +42,10 @@ pub struct Owners {
 struct Known {
     things: HashMap<Kind, BTreeMap<String, (IdentityId, Option<String>)>>,
     promises: HashMap<String, Promise>,
+    /// What is being made at this moment, by its name, and for whom.
+    making: Vec<(Kind, String, IdentityId)>,
+    /// The last things that were removed, whose ids are never used again: their events still come.
+    gone: VecDeque<(Kind, String, IdentityId)>,
 }
 
 impl Known {
@@ -49,6 +58,21 @@ impl Known {
             known.promises.insert(promise.claim.clone(), promise);
         }
         Ok(known)
+    }
+
+    fn remove(&mut self, kind: Kind, id: String) {
+        let Some((owner, _)) = self.things.entry(kind).or_default().remove(&id) else { return };
+        if matches!(kind, Kind::Container | Kind::Image | Kind::Network) {
+            self.gone.truncate(GONE - 1);
+            self.gone.push_front((kind, id, owner));
+        }
+    }
+
+    fn take(&mut self, names: &[Owned], kin: &Kin) -> bool {
+        let is_free = |name: &Owned| self.whose_name(&name.id, kin) != sees::Names::Others;
+        let all = names.iter().all(is_free);
+        names.iter().filter(|_| all).cloned().for_each(|name| self.add(name));
+        all
     }
 
     fn add(&mut self, thing: Owned) {
@@ -66,7 +90,7 @@ impl Owners {
     /// When it cannot be read.
     pub fn of(store: Arc<Mutex<Store>>) -> Result<Self, Error> {
         let known = Known::read(&held(&store))?;
-        Ok(Self { known: Mutex::new(known), store })
+        Ok(Self { known: Arc::new(Mutex::new(known)), store })
     }
 
     /// Reads the store again, after a command has changed whose things are.
@@ -75,8 +99,10 @@ impl Owners {
     /// When it cannot be read; what was known stays.
     pub fn reread(&self) -> Result<(), Error> {
         let store = held(&self.store);
-        let known = Known::read(&store)?;
-        *self.known() = known;
+        let read = Known::read(&store)?;
+        let mut known = self.known();
+        let making = std::mem::take(&mut known.making);
+        *known = Known { making, ..read };
         Ok(())
     }
 
@@ -113,6 +139,29 @@ impl Owners {
         }
     }
 
+    /// Whether a thing is on record as theirs.
+    fn have(&self, kind: Kind, id: &str, kin: &Kin) -> bool {
+        let known = self.known();
+        let thing = known.things.get(&kind).and_then(|all| all.get(id));
+        thing.is_some_and(|(owner, _)| kin.contains(owner))
+    }
+
+    /// Whether all these, which were theirs, are so still; of images nothing is told.
+    pub fn still_have(&self, things: &[(Kind, String)], kin: &Kin) -> bool {
+        things.iter().all(|(kind, id)| *kind == Kind::Image || self.have(*kind, id, kin))
+    }
+
+    fn whose_name(&self, name: &str, kin: &Kin) -> sees::Names {
+        self.known().whose_name(name, kin)
+    }
+
+    /// Something of that name is being made, until what is returned is dropped.
+    fn making(&self, kind: Kind, name: String, own: IdentityId) -> Making {
+        let making = (kind, name, own);
+        self.known().making.push(making.clone());
+        Making { known: self.known.clone(), making }
+    }
+
     /// Whether a thing was made through the gate.
     fn is_claimed(&self, kind: Kind, id: &str) -> bool {
         let known = self.known();
@@ -140,6 +189,15 @@ impl Owners {
         Ok(())
     }
 
+    /// Gives them names of images; `false` when one of them has become somebody else's meanwhile.
+    async fn take(&self, names: Vec<Owned>, kin: &Kin) -> Result<bool, Error> {
+        let taken = self.known().take(&names, kin);
+        if taken {
+            self.own(names).await?;
+        }
+        Ok(taken)
+    }
+
     async fn own(&self, things: Vec<Owned>) -> Result<(), Error> {
         let now = SystemTime::now();
         let things = self.write(move |store| store.own(&things, now).map(|()| things)).await?;
@@ -153,7 +211,7 @@ impl Owners {
             self.write(move |store| store.disown(&gone, &broken).map(|()| (gone, broken))).await?;
         let mut known = self.known();
         for (kind, id) in gone {
-            known.things.entry(kind).or_default().remove(&id);
+            known.remove(kind, id);
         }
         for claim in broken {
             known.promises.remove(&claim);
@@ -180,6 +238,28 @@ impl Owners {
     }
 }
 
+/// See [`Owners::making`].
+#[derive(Debug)]
+struct Making {
+    known: Arc<Mutex<Known>>,
+    making: (Kind, String, IdentityId),
+}
+
+impl Making {
+    fn kind(&self) -> Kind {
+        self.making.0
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(at) = known.making.iter().position(|making| *making == self.making) {
+            known.making.swap_remove(at);
+        }
+    }
+}
+
 /// Whose a thing is.
 #[derive(Debug)]
 enum Owner {
@@ -194,6 +274,9 @@ fn held(store: &Mutex<Store>) -> MutexGuard<'_, Store> {
     // A panic in a transaction rolls it back, so the store is whole.
     store.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// So many things are remembered that are no more.
+const GONE: usize = 256;
 
 /// How long an engine may take to make what it was asked for.
 const PATIENCE: Duration = Duration::from_secs(600);

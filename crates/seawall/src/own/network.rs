@@ -6,7 +6,7 @@ use seawall_rules::facts::Attachment;
 use seawall_rules::verdict::Refusal;
 
 use super::ask::{Asking, Said};
-use super::resolve::text;
+use super::look::text;
 use crate::engine::Engine;
 
 /// What each of these is for the swarm; one that it does not know is left out.

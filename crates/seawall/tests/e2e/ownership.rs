@@ -157,6 +157,8 @@ fn everything() -> String {
 struct Victim {
     container: String,
     container_name: String,
+    image: String,
+    image_name: String,
     exec: String,
     network: String,
     network_name: String,
@@ -174,7 +176,12 @@ impl Victim {
                 self.container_name.clone(),
             ],
             Kind::Exec => vec![self.exec.clone()],
-            Kind::Image | Kind::Tag => unreachable!("they are shared"),
+            Kind::Image | Kind::Pulled | Kind::Tag => vec![
+                self.image.clone(),
+                self.image["sha256:".len()..].to_owned(),
+                self.image["sha256:".len()..][..12].to_owned(),
+                self.image_name.clone(),
+            ],
             Kind::Network => vec![
                 self.network.clone(),
                 self.network[..12].to_owned(),
@@ -224,9 +231,9 @@ fn is_nowhere(found: &Answer, name: &str, missing: &Answer, other: &str, what: &
 #[test]
 fn what_is_somebody_elses_is_answered_as_what_is_nowhere() {
     let gate = Gate::up_with(&Engine::shared().socket(), &everything());
-    let dora = gate.docker_as("dora", "developer");
+    let dora = gate.docker_as("dora", "everything");
     let theirs = dora.idle_container("victim");
-    let (network, volume) = (fresh("theirs"), fresh("theirs"));
+    let (network, volume, image) = (fresh("theirs"), fresh("theirs"), fresh("theirs"));
     dora.run(["network", "create", &network]).ok();
     dora.run(["volume", "create", &volume]).ok();
     let mut doras = gate.connect(&gate.folder_of("dora"));
@@ -238,6 +245,8 @@ fn what_is_somebody_elses_is_answered_as_what_is_nowhere() {
     let victim = Victim {
         container: theirs.id.clone(),
         container_name: theirs.name.clone(),
+        image: dora.run(["commit", &theirs.id, &image]).ok(),
+        image_name: image.clone(),
         exec: exec["Id"].as_str().unwrap().to_owned(),
         network: dora.run(["network", "inspect", "-f", "{{.Id}}", &network]).ok(),
         network_name: network.clone(),
@@ -246,23 +255,37 @@ fn what_is_somebody_elses_is_answered_as_what_is_nowhere() {
     let mut mallory = gate.connect(&gate.credentials("mallory", "everything"));
     let mut tried = 0;
     for &operation in Operation::ALL {
-        let Scope::Names { kind, .. } = scope(operation) else { continue };
         let route = operation.route();
-        let begin = route.template.find('{').unwrap();
-        let end = route.template.find('}').unwrap() + 1;
+        let kind = match scope(operation) {
+            Scope::Names { kind, .. } => kind,
+            Scope::Sees | Scope::Tags | Scope::Removes => Kind::Image,
+            _ => continue,
+        };
+        if route.admin_only().is_some() || operation == Operation::ImageAttestations {
+            continue;
+        }
+        let begin = route.template.find('{').unwrap_or(route.template.len());
+        let end = route.template.find('}').map_or(begin, |end| end + 1);
         let target = |name: &str| {
             let query = match operation {
                 Operation::ContainerArchive
                 | Operation::ContainerArchiveInfo
                 | Operation::PutContainerArchive => "?path=/etc",
                 Operation::ContainerRename => "?name=stolen",
+                Operation::ImageTag => "?repo=stolen",
+                Operation::ImageGetAll => return format!("/v1.41{}?names={name}", route.template),
                 _ => "",
             };
             let (before, after) = (&route.template[..begin], &route.template[end..]);
             format!("/v1.41{before}{name}{after}{query}")
         };
         for name in victim.names(kind) {
-            let other = nothing(&name);
+            let other = match operation {
+                // By an id nothing is pushed.
+                Operation::ImagePush if name != victim.image_name => continue,
+                Operation::ImagePush => fresh("nowhere"),
+                _ => nothing(&name),
+            };
             let missing = send(&mut mallory, route, &target(&other));
             assert_eq!(missing.status, 404, "{operation:?}: {}", missing.text());
             let found = send(&mut mallory, route, &target(&name));
@@ -278,6 +301,7 @@ fn what_is_somebody_elses_is_answered_as_what_is_nowhere() {
         (Kind::Container, json!({ "HostConfig": { "IpcMode": "container:NAME" } })),
         (Kind::Container, json!({ "HostConfig": { "VolumesFrom": ["NAME:ro"] } })),
         (Kind::Container, json!({ "HostConfig": { "Links": ["NAME:x"] } })),
+        (Kind::Image, json!({ "Image": "NAME" })),
         (Kind::Network, json!({ "HostConfig": { "NetworkMode": "NAME" } })),
         (Kind::Network, json!({ "NetworkingConfig": { "EndpointsConfig": { "NAME": {} } } })),
     ] {
@@ -285,7 +309,9 @@ fn what_is_somebody_elses_is_answered_as_what_is_nowhere() {
             let other = nothing(&name);
             let mut ask = |name: &str| {
                 let mut body = body.clone();
-                body["Image"] = json!("busybox");
+                if body.get("Image").is_none() {
+                    body["Image"] = json!("busybox");
+                }
                 mallory.send(post_json(create, &body.to_string().replace("NAME", name)));
                 mallory.answer("POST")
             };
@@ -309,11 +335,13 @@ fn what_is_somebody_elses_is_answered_as_what_is_nowhere() {
     let _ = mallory.answer("POST");
     mallory.send(request("GET", &format!("/v1.41/volumes/{volume}")));
     assert_eq!(mallory.answer("GET").status, 404);
-    for list in ["/containers/json?all=1", "/networks", "/volumes"] {
+    for list in
+        ["/containers/json?all=1", "/networks", "/volumes", "/images/json?all=1", "/system/df"]
+    {
         mallory.send(request("GET", &format!("/v1.41{list}")));
         let listed = mallory.answer("GET");
         assert_eq!(listed.status, 200, "{}", listed.text());
-        for name in [&theirs.id, &network, &volume] {
+        for name in [&theirs.id, &network, &volume, &victim.image] {
             assert!(!listed.text().contains(name.as_str()), "{list}: {}", listed.text());
         }
     }
@@ -326,13 +354,15 @@ fn what_is_somebody_elses_is_answered_as_what_is_nowhere() {
     let engine = Side::Engine.docker();
     engine.run(["network", "rm", &network]).ok();
     engine.run(["volume", "rm", &volume]).ok();
+    engine.run(["rmi", &image]).ok();
 }
 
 /// Developers who give names to images.
-const NAMERS: &str = "[roles.namer]\nextends = \"developer\"\ntags = [\"*\"]\n";
+const NAMERS: &str = "[roles.namer]\nextends = \"developer\"\ntags = [\"*\"]\n\
+     operations = [\"ImageGet\", \"ImageGetAll\"]\n";
 
 #[test]
-fn images_are_shared_and_their_names_are_whose_first() {
+fn an_image_is_whose_its_names_are_and_those_of_nobody_are_for_all() {
     let gate = Gate::up_with(&Engine::shared().socket(), NAMERS);
     let engine = Side::Engine.docker();
     let (dora, mallory) = (gate.docker_as("dora", "namer"), gate.docker_as("mallory", "namer"));
@@ -341,33 +371,229 @@ fn images_are_shared_and_their_names_are_whose_first() {
     dora.run(["commit", &container.name, &name]).ok();
     dora.run(["tag", &name, &other]).ok();
     let id = dora.run(["image", "inspect", "-f", "{{.Id}}", &name]).ok();
-    // Another may use it, and neither take its name nor remove it.
-    mallory.run(["run", "--rm", &name, "true"]).ok();
+    dora.run(["run", "--rm", &name, "true"]).ok();
+    let listed = |docker: &Docker| docker.run(["images", "-a", "--no-trunc"]).ok();
+    assert!(listed(&dora).contains(&name) && listed(&dora).contains("busybox"));
+    assert!(!listed(&mallory).contains(&id), "{}", listed(&mallory));
+    // For another it is nowhere, by no name of it; what is nobody's is there for both.
+    mallory.run(["run", "--rm", "busybox", "true"]).ok();
+    for refused in [
+        &["image", "inspect", &name][..],
+        &["image", "inspect", &id],
+        &["image", "inspect", &id[7..19]],
+        &["history", &name],
+        &["save", &name],
+        &["create", "--pull", "never", &name],
+        &["create", "--pull", "never", &id],
+        &["tag", &name, "mallorys"],
+        &["rmi", &name],
+        &["rmi", &id],
+    ] {
+        let (_, said) = mallory.run(refused).fails();
+        assert!(said.contains("No such image") || said.contains("no such image"), "{said}");
+    }
     for refused in [
         &["tag", "busybox", &name][..],
-        &["rmi", &name],
-        &["rmi", "-f", &id],
+        &["pull", &name],
         &["rmi", "busybox"],
-        &["tag", &name, "busybox"],
+        &["tag", "busybox", "busybox"],
     ] {
         let (_, said) = mallory.run(refused).fails();
         assert!(said.contains("[rule isolation.image, "), "{refused:?}: {said}");
     }
+    // A base image that somebody else has given a name as well stays there, without that name.
+    let also = fresh("doras/also");
+    dora.run(["tag", "busybox", &also]).ok();
+    let tags =
+        |docker: &Docker| docker.run(["image", "inspect", "-f", "{{.RepoTags}}", "busybox"]).ok();
+    assert!(tags(&dora).contains(&also) && !tags(&mallory).contains(&also), "{}", tags(&mallory));
+    assert!(!listed(&mallory).contains(&also) && listed(&mallory).contains("busybox"));
+    dora.run(["rmi", &also]).ok();
     let (_, said) = mallory.run(["commit", &container.name, "mallorys"]).fails();
     assert!(said.contains("No such container: "), "{said}");
     let (_, said) = mallory.run(["rmi", "no-such-image"]).fails();
     assert!(said.contains("No such image: no-such-image"), "{said}");
-    assert_eq!(dora.run(["image", "inspect", "-f", "{{.Id}}", &name]).ok(), id);
     dora.run(["rmi", &other]).ok();
     mallory.run(["tag", "busybox", &other]).ok();
     mallory.run(["rmi", &other]).ok();
     // One without a name is its maker's.
     let nameless = dora.run(["commit", &container.name]).ok();
+    assert!(listed(&dora).contains(&nameless) && !listed(&mallory).contains(&nameless));
     mallory.run(["rmi", &nameless]).fails();
     dora.run(["rmi", &nameless[..19]]).ok();
     dora.run(["rmi", &id]).ok();
     engine.run(["image", "inspect", &name]).fails();
     drop(container);
+}
+
+#[test]
+fn a_built_image_is_its_builders() {
+    let gate = Gate::up_with(&Engine::shared().socket(), NAMERS);
+    let (dora, mallory) = (gate.docker_as("dora", "namer"), gate.docker_as("mallory", "namer"));
+    let dir = tempfile::tempdir().unwrap();
+    let file = |text: &str| std::fs::write(dir.path().join("Dockerfile"), text).unwrap();
+    let path = dir.path().to_str().unwrap();
+    let name = fresh("doras/built");
+    file("FROM busybox\nENV BY=dora\n");
+    let build = |docker: &Docker, args: &[&str]| {
+        let mut docker = docker.command([&["build", "-q"], args, &[path]].concat());
+        docker.env("DOCKER_BUILDKIT", "0");
+        docker.output().unwrap()
+    };
+    let id = |output: std::process::Output| {
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let first = id(build(&dora, &["-t", &name]));
+    let owner = ["image", "inspect", "-f", "{{index .Config.Labels \"io.seawall.owner\"}}", &name];
+    let list: Value = serde_json::from_str(&gate.run(["owner", "list", "--json"]).ok()).unwrap();
+    assert_eq!(Some(dora.run(owner).ok().as_str()), list[0]["identity"].as_str());
+    assert_eq!(id(build(&dora, &["-t", &name])), first, "the same build is the same image");
+    mallory.run(["image", "inspect", &first]).fails();
+    let nameless = id(build(&dora, &[]));
+    assert!(dora.run(["images", "-q", "--no-trunc"]).ok().contains(&nameless));
+    assert_eq!(dora.run(["run", "--rm", &nameless, "sh", "-c", "echo $BY"]).ok(), "dora");
+    mallory.run(["image", "inspect", &nameless]).fails();
+    // Nobody else builds upon it, by its name or by what begins its id.
+    for from in [name.as_str(), &first[7..19], &first] {
+        file(&format!("FROM {from}\nENV BY=mallory\n"));
+        let refused = build(&mallory, &[]);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains("No such image"), "{from}: {said}");
+    }
+    file(&format!("FROM {name}\nENV BY=again\n"));
+    let again = id(build(&dora, &[]));
+    dora.run(["rmi", &again, &nameless]).ok();
+    dora.run(["rmi", &name]).ok();
+}
+
+#[test]
+fn events_are_of_ones_own_things_as_they_are_made() {
+    let gate = Gate::up_with(&Engine::shared().socket(), NAMERS);
+    let engine = Side::Engine.docker();
+    let (dora, mallory) = (gate.docker_as("dora", "namer"), gate.docker_as("mallory", "namer"));
+    let dirk = gate.docker_as("dirk", "namer");
+    for name in ["dora", "dirk"] {
+        gate.run(["identity", "set", name, "--group", "web"]).ok();
+    }
+    let format = ["events", "--format", "{{.Type}} {{.Action}} {{.Actor.ID}}"];
+    let seen = [&dirk, &mallory].map(|docker| docker.start(format));
+    let [dirks, mallorys] = &seen;
+    let (net, vol, tag) = (fresh("net"), fresh("vol"), fresh("doras/tag"));
+    until(
+        SHORT,
+        || "no event".to_owned(),
+        || {
+            // The first one shows that the stream is open.
+            let own = mallory.run(["create", "busybox"]).ok();
+            mallory.run(["rm", &own]).ok();
+            let his = dirk.run(["create", "busybox"]).ok();
+            dirk.run(["rm", &his]).ok();
+            mallorys.stdout.text().contains("container destroy")
+                && dirks.stdout.text().contains("container destroy")
+        },
+    );
+    dora.run(["network", "create", &net]).ok();
+    dora.run(["volume", "create", &vol]).ok();
+    let mount = format!("{vol}:/v");
+    let own = dora.run(["create", "--network", &net, "-v", &mount, "busybox", "true"]).ok();
+    dora.run(["start", "-a", &own]).ok();
+    let image = dora.run(["commit", &own, &tag]).ok();
+    // What an image says of itself makes its events nobody's.
+    let forged = ["--label", "io.seawall.owner=", "busybox", "true"];
+    engine.run([&["run", "--rm"][..], &forged].concat()).ok();
+    dora.run(["rm", &own]).ok();
+    dora.run(["network", "rm", &net]).ok();
+    dora.run(["volume", "rm", &vol]).ok();
+    dora.run(["rmi", &tag]).ok();
+    let last = mallory.run(["create", "busybox"]).ok();
+    let end = format!("container create {last}");
+    until(SHORT, || mallorys.stdout.text(), || mallorys.stdout.text().contains(&end));
+    let gone = format!("image delete {image}");
+    until(SHORT, || dirks.stdout.text(), || dirks.stdout.text().contains(&gone));
+    for event in ["container create", "container start", "container die", "container destroy"] {
+        assert!(
+            dirks.stdout.text().contains(&format!("{event} {own}")),
+            "{event}: {}",
+            dirks.stdout.text()
+        );
+    }
+    for event in [
+        "network create",
+        "network connect",
+        "network destroy",
+        "volume create",
+        "volume mount",
+        "image tag",
+    ] {
+        assert!(dirks.stdout.text().contains(event), "{event}: {}", dirks.stdout.text());
+    }
+    assert!(!dirks.stdout.text().contains(&last), "{}", dirks.stdout.text());
+    for other in [&own, &image, &vol] {
+        assert!(!mallorys.stdout.text().contains(other.as_str()), "{}", mallorys.stdout.text());
+    }
+    for other in ["network", "volume"] {
+        assert!(!mallorys.stdout.text().contains(other), "{}", mallorys.stdout.text());
+    }
+    mallory.run(["rm", &last]).ok();
+}
+
+#[test]
+fn disk_usage_is_of_ones_own_things() {
+    let gate = Gate::up(&Engine::shared().socket());
+    let (dora, mallory) =
+        (gate.docker_as("dora", "developer"), gate.docker_as("mallory", "deployer"));
+    let volume = fresh("used");
+    dora.run(["volume", "create", &volume]).ok();
+    let own = dora.idle_container("used");
+    let usage = |docker: &Docker| docker.run(["system", "df", "-v"]).ok();
+    let (doras, mallorys) = (usage(&dora), usage(&mallory));
+    assert!(doras.contains(&volume) && doras.contains(&own.name), "{doras}");
+    assert!(!mallorys.contains(&volume) && !mallorys.contains(&own.name), "{mallorys}");
+    assert!(mallorys.contains("busybox"), "{mallorys}");
+    assert!(dora.run(["system", "df"]).ok().contains("Containers"));
+    drop(own);
+    dora.run(["volume", "rm", &volume]).ok();
+}
+
+#[test]
+fn what_is_given_to_another_is_cut_from_under_its_old_owner() {
+    let gate = Gate::up(&Engine::shared().socket());
+    let (dora, dirk) = (gate.docker_as("dora", "developer"), gate.docker_as("dirk", "developer"));
+    let own = dora.idle_container("handed-over");
+    let other = dora.idle_container("kept");
+    let streams = [
+        &["logs", "-f", &own.name][..],
+        &["exec", &own.name, "sleep", "1000"],
+        &["attach", "--sig-proxy=false", &own.name],
+    ]
+    .map(|args| dora.start(args));
+    let kept = dora.start(["exec", &other.name, "sh", "-c", "echo up; exec sleep 1000"]);
+    let events = dora.start(["events"]);
+    let doing = || gate.run(["sessions"]).ok();
+    until(SHORT, doing, || {
+        let doing = doing();
+        ["/logs", "/attach", "/events"].iter().all(|what| doing.contains(what))
+            && doing.matches("/start").count() == 2
+    });
+    gate.run(["owner", "set", "container", &own.name, "dirk"]).ok();
+    for stream in streams {
+        stream.wait();
+    }
+    dora.run(["inspect", &own.name]).fails();
+    dirk.run(["exec", &own.name, "true"]).ok();
+    let still = doing();
+    assert!(still.contains("/start") && still.contains("/events"), "{still}");
+    assert!(!still.contains("/logs") && !still.contains("/attach"), "{still}");
+    // Whose things a stream shows is settled when it opens.
+    for name in ["dora", "dirk"] {
+        gate.run(["identity", "set", name, "--group", "web"]).ok();
+    }
+    events.wait();
+    drop(kept);
+    dirk.run(["rm", "-f", &own.name]).ok();
+    drop(own);
+    drop(other);
 }
 
 #[test]
