@@ -72,6 +72,10 @@ fn a_developer_builds_by_buildkit() {
     let other = self::docker(&gate, "otto", "builder");
     let (_, said) = build(&other, dir.path(), &["-t", &image]).fails();
     assert!(said.contains("[rule isolation.image, "), "{said}");
+    // And nobody else builds upon it.
+    let upon = context(&format!("FROM {image}\n"));
+    let (_, said) = build(&other, upon.path(), &[]).fails();
+    assert!(said.contains("No such image"), "{said}");
     docker.run(["rmi", &image]).ok();
 }
 
