@@ -218,6 +218,14 @@ impl<'a, S: Socket> Turn<'a, S> {
             let reply = reply.denying(subject, &refusal, account.id);
             return answer(self.client, &mut body, account, reply).await;
         }
+        let to = (&mut *self.asking, &*self.snapshot.engine);
+        if let Some(done) = errand.answer(owners, kin, to).await {
+            let reply = match done {
+                Ok(body) => reply.telling(body),
+                Err(refusal) => reply.denying(subject, &refusal, account.id),
+            };
+            return answer(self.client, &mut body, account, reply).await;
+        }
         let client = Sender {
             wire: self.client,
             body: &mut body,

@@ -56,7 +56,7 @@ fn refuse_telling(filters: &Map<String, Value>) -> Result<(), Refusal> {
     }
 }
 
-fn read(query: &Query) -> Result<Map<String, Value>, Refusal> {
+pub(super) fn read(query: &Query) -> Result<Map<String, Value>, Refusal> {
     let written = query.iter().find(|(key, _)| key == "filters").map(|(_, value)| value.as_str());
     let Some(written) = written.filter(|written| !written.is_empty()) else {
         return Ok(Map::new());
@@ -71,7 +71,7 @@ fn read(query: &Query) -> Result<Map<String, Value>, Refusal> {
 }
 
 /// The words of a filter: the engine takes a list, or a map of whatever truth.
-fn words(key: &str, values: &Value) -> Result<Vec<String>, Refusal> {
+pub(super) fn words(key: &str, values: &Value) -> Result<Vec<String>, Refusal> {
     match values {
         Value::Array(items) => items
             .iter()

@@ -7,8 +7,10 @@
 
 mod body;
 mod filter;
+mod pruning;
 mod scope;
 
+pub use pruning::Pruning;
 pub use scope::{Scope, scope};
 
 use serde_json::{Map, Value};
@@ -186,6 +188,7 @@ impl Scoping {
             | Scope::Images
             | Scope::Usage
             | Scope::Builds
+            | Scope::Prunes(_)
             | Scope::Pulls
             | Scope::Removes => Vec::new(),
             Scope::Sees if operation == Operation::ImageGetAll => {
@@ -322,6 +325,14 @@ impl Scoping {
         filter::tells_nothing(&self.request.target.query)?;
         self.scoped.keep = Some(keep);
         Ok(())
+    }
+
+    /// What is to be pruned, of what is its sender's.
+    ///
+    /// # Errors
+    /// A [`Refusal`] for filters that cannot be read, or that are not known.
+    pub fn pruning(&self, kind: Kind) -> Result<Pruning, Refusal> {
+        Pruning::read(kind, &self.request.target)
     }
 
     /// Labels the image that is built.

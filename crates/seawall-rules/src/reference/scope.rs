@@ -21,6 +21,8 @@ pub enum Scope {
     Events,
     /// All images; likewise.
     Images,
+    /// Everything of a kind that is not in use.
+    Prunes(Kind),
     /// The images that it names.
     Sees,
     /// What everything takes of the disk; likewise.
@@ -74,6 +76,10 @@ pub fn scope(operation: Operation) -> Scope {
         ImageDelete => Scope::Removes,
         ImageBuild => Scope::Builds,
         ImageTag => Scope::Tags,
+        ContainerPrune => Scope::Prunes(Kind::Container),
+        ImagePrune => Scope::Prunes(Kind::Image),
+        NetworkPrune => Scope::Prunes(Kind::Network),
+        VolumePrune => Scope::Prunes(Kind::Volume),
         ImageList => Scope::Images,
         ImageAttestations | ImageGet | ImageGetAll | ImageHistory | ImageInspect | ImagePush => {
             Scope::Sees

@@ -24,16 +24,16 @@ pub fn chunk(data: &[u8], last: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// Writes an error in the Engine API's shape. The media type stands alone: with a charset the
+/// Writes a reply in the Engine API's shape. The media type stands alone: with a charset the
 /// Docker CLI would print the JSON text as it is.
-pub fn error(
+pub fn json(
     status: u16,
-    message: &str,
+    body: &serde_json::Value,
     method: Option<Method>,
     connection: Connection,
     out: &mut Vec<u8>,
 ) {
-    let body = format!("{}\n", serde_json::json!({ "message": message }));
+    let body = format!("{body}\n");
     let close = match connection {
         Connection::Close => "Connection: close\r\n",
         Connection::Keep => "",
@@ -60,6 +60,7 @@ pub fn go_on(out: &mut Vec<u8>) {
 /// The statuses the gate itself answers with, or an engine without a reason phrase.
 fn reason(status: u16) -> &'static str {
     match status {
+        200 => "OK",
         400 => "Bad Request",
         403 => "Forbidden",
         404 => "Not Found",
@@ -83,19 +84,28 @@ fn reason(status: u16) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
     fn an_error_is_json_the_docker_cli_prints_and_a_head_gets_no_body() {
         let mut out = Vec::new();
-        error(403, "seawall: \"no\"\n", Some(Method::Get), Connection::Keep, &mut out);
+        let body = json!({ "message": "seawall: \"no\"\n" });
+        super::json(403, &body, Some(Method::Get), Connection::Keep, &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "HTTP/1.1 403 Forbidden\r\nContent-Type: application/json\r\nContent-Length: 32\r\n\r\n\
              {\"message\":\"seawall: \\\"no\\\"\\n\"}\n"
         );
         let mut out = Vec::new();
-        error(400, "x", Some(Method::Head), Connection::Close, &mut out);
+        super::json(
+            400,
+            &json!({ "message": "x" }),
+            Some(Method::Head),
+            Connection::Close,
+            &mut out,
+        );
         let out = String::from_utf8(out).unwrap();
         assert!(out.ends_with("Content-Length: 16\r\nConnection: close\r\n\r\n"), "{out}");
     }

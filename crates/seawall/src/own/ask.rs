@@ -50,6 +50,11 @@ impl Asking {
         self.ask(engine, Method::POST, path, &[], Some(body)).await
     }
 
+    /// Has something removed, not by force; nothing is what there is not, or what is in use.
+    pub(super) async fn delete(&mut self, engine: &Engine, path: &[&str]) -> Result<Said, Refusal> {
+        self.ask(engine, Method::DELETE, path, &[], None).await
+    }
+
     async fn ask(
         &mut self,
         engine: &Engine,
@@ -94,6 +99,7 @@ impl Asking {
                 sender
             }
         };
+        let is_removal = method == Method::DELETE;
         let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
         let request = Request::builder()
             .method(method)
@@ -109,6 +115,9 @@ impl Asking {
         let bytes = read.map_err(|error| error.to_string())?.to_bytes();
         self.sender = Some(sender);
         match status {
+            StatusCode::NO_CONTENT => Ok(Said::Thing(Box::new(Value::Null))),
+            // Of a network that is in use.
+            StatusCode::FORBIDDEN if is_removal => Ok(Said::Nothing),
             StatusCode::OK | StatusCode::CREATED => serde_json::from_slice(&bytes)
                 .map(|value| Said::Thing(Box::new(value)))
                 .map_err(|_| "its answer is no JSON".to_owned()),

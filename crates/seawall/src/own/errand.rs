@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use data_encoding::HEXLOWER;
-use seawall_rules::reference::{CLAIM_LABEL, Kind, OWNER_LABEL};
+use seawall_rules::reference::{CLAIM_LABEL, Kind, OWNER_LABEL, Pruning};
 use seawall_rules::verdict::Refusal;
 use serde_json::{Value, json};
 
@@ -27,6 +27,8 @@ pub struct Errand {
     pub(super) makes: Option<(Kind, String)>,
     /// The name of an image that is built or committed, and for whom.
     pub(super) builds: Option<(String, IdentityId)>,
+    /// What the gate does instead of the engine.
+    pub(super) prunes: Option<(Kind, Pruning)>,
     making: Vec<Making>,
 }
 
@@ -94,6 +96,18 @@ impl Errand {
             owners.own(vec![owned]).await.map_err(|error| unwritten(&error.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Does what the gate does itself, and says what to answer; `None` where the engine does it.
+    pub async fn answer(
+        &mut self,
+        owners: &Owners,
+        kin: &Kin,
+        (asking, engine): (&mut Asking, &Engine),
+    ) -> Option<Result<Value, Refusal>> {
+        let (kind, pruning) = self.prunes.take()?;
+        let mut look = Look { owners, kin, asking, engine };
+        Some(look.prune(kind, &pruning).await)
     }
 
     /// Forgets what a successful request has removed and the names that an unsuccessful one has

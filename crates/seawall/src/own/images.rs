@@ -108,7 +108,7 @@ impl Look<'_> {
 
     /// Whether they may take a name off an image: they have given it, or it is nobody's and they
     /// have pulled it.
-    fn may_remove(&self, name: &str) -> bool {
+    pub(super) fn may_remove(&self, name: &str) -> bool {
         match self.owners.whose_name(name, self.kin) {
             Names::Theirs => true,
             Names::Shared => self.owners.have(Kind::Pulled, name, self.kin),

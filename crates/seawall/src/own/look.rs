@@ -96,7 +96,8 @@ impl Look<'_> {
             Some(id) => {
                 let found = self.container_of(&id).await?;
                 if found.is_none() {
-                    self.is_gone(Kind::Container, id).await?;
+                    // As `--rm` removes it.
+                    self.forget(vec![(Kind::Container, id)]).await?;
                 }
                 Ok(found)
             }
@@ -104,9 +105,9 @@ impl Look<'_> {
         }
     }
 
-    /// What was removed by nobody's request, as `--rm` does.
-    async fn is_gone(&self, kind: Kind, id: String) -> Result<(), Refusal> {
-        let forgotten = self.owners.disown(vec![(kind, id)], Vec::new()).await;
+    /// What is no more.
+    pub(super) async fn forget(&self, gone: Vec<(Kind, String)>) -> Result<(), Refusal> {
+        let forgotten = self.owners.disown(gone, Vec::new()).await;
         forgotten.map_err(|error| unwritten(&error.to_string()))
     }
 

@@ -11,6 +11,7 @@ mod errand;
 mod images;
 mod look;
 mod network;
+mod prune;
 mod resolve;
 mod sees;
 

@@ -69,6 +69,7 @@ pub async fn resolve(
             errand.builds = name.map(|name| (name, own.clone()));
         }
         Scope::Pulls | Scope::Tags => look.image_names(&scoping, own, &mut errand).await?,
+        Scope::Prunes(kind) => errand.prunes = Some((kind, scoping.pruning(kind)?)),
         Scope::Removes => look.image_to_remove(&mut scoping, &sees, &mut errand).await?,
         of @ (Scope::Makes(_) | Scope::Commits) => {
             let kind = match of {

@@ -2,6 +2,7 @@
 
 use seawall_rules::head::{Method, RequestHead};
 use seawall_rules::verdict::Refusal;
+use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
@@ -23,7 +24,7 @@ pub(super) struct Answer {
     /// The client sends its body only when told to.
     waits: bool,
     status: u16,
-    message: String,
+    body: Value,
 }
 
 impl Answer {
@@ -36,12 +37,17 @@ impl Answer {
             method: head.map(|head| head.method),
             waits: head.is_some_and(|head| head.expect_continue),
             status: 0,
-            message: String::new(),
+            body: Value::Null,
         }
     }
 
     pub(super) fn with(self, status: u16, message: String) -> Self {
-        Self { status, message, ..self }
+        Self { status, body: json!({ "message": message }), ..self }
+    }
+
+    /// Answers as the engine would.
+    pub(super) fn telling(self, body: Value) -> Self {
+        Self { status: 200, body, ..self }
     }
 
     /// Denies. After anything but a well-formed request that may not pass, or not now, the
@@ -96,13 +102,13 @@ pub(super) async fn answer<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Answer { mut connection, method, waits, status, message } = answer;
+    let Answer { mut connection, method, waits, status, body: told } = answer;
     let small = body.remaining().is_some_and(|rest| rest <= SMALL_REST);
     if !body.is_done() && (waits || !small) {
         connection = Connection::Close;
     }
     client.output.clear();
-    write::error(status, &message, method, connection, &mut client.output);
+    write::json(status, &told, method, connection, &mut client.output);
     account.tally.status = status;
     let heard = account.gate.snapshot.load().config.limits.answer;
     match timeout(heard, client.send()).await {

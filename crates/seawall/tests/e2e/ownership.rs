@@ -539,6 +539,77 @@ fn events_are_of_ones_own_things_as_they_are_made() {
 }
 
 #[test]
+fn a_prune_takes_ones_own_things_and_no_others() {
+    let gate = Gate::up_with(&Engine::shared().socket(), NAMERS);
+    let engine = Side::Engine.docker();
+    let (dora, mallory) = (gate.docker_as("dora", "namer"), gate.docker_as("mallory", "namer"));
+    let things = |docker: &Docker, labels: &[&str]| {
+        let (network, volume, image) = (fresh("net"), fresh("vol"), fresh("img"));
+        let labels = || labels.iter().copied();
+        let name = |args: &[&str], name: &str| {
+            let args = args.iter().copied().chain(labels()).chain([name]);
+            docker.run(args.collect::<Vec<_>>()).ok()
+        };
+        name(&["network", "create"], &network);
+        name(&["volume", "create"], &volume);
+        let create = ["create"].into_iter().chain(labels()).chain(["busybox", "true"]);
+        let container = docker.run(create.collect::<Vec<_>>()).ok();
+        docker.run(["commit", &container, &image]).ok();
+        [container, network, volume, image]
+    };
+    let doras = things(&dora, &[]);
+    let label = |name: &str| {
+        let format = format!("{{{{index .Config.Labels \"io.seawall.{name}\"}}}}");
+        let label = dora.run(["container", "inspect", "-f", &format, &doras[0]]).ok();
+        format!("io.seawall.{name}={label}")
+    };
+    let (owner, claim) = (label("owner"), label("claim"));
+    let forged = things(&engine, &["--label", &owner, "--label", &claim]);
+    let mallorys = things(&mallory, &[]);
+    let busy = dora.idle_container("busy");
+    let prune = |docker: &Docker, filters: &[&str]| {
+        let [container, network, volume, image] = [
+            &["container", "prune", "-f"][..],
+            &["network", "prune", "-f"],
+            &["volume", "prune", "-f"],
+            &["image", "prune", "-af"],
+        ]
+        .map(|args| docker.run([args, filters].concat()).ok());
+        container + &network + &volume + &image
+    };
+    let there = |docker: &Docker, [container, network, volume, image]: &[String; 4]| {
+        let kinds =
+            [("container", container), ("network", network), ("volume", volume), ("image", image)];
+        let is_there =
+            |(kind, name): (&str, &String)| docker.run([kind, "inspect", name]).status.success();
+        kinds.map(is_there)
+    };
+    let said = prune(&dora, &["--filter", "label=no-such-label"]);
+    assert_eq!(there(&dora, &doras), [true; 4], "{said}");
+    let (_, said) = dora.run(["container", "prune", "-f", "--filter", "id=x"]).fails();
+    assert!(said.contains("[rule isolation.filter, "), "{said}");
+    let held = dora.run(["container", "prune", "-f", "--filter", "until=1h"]).ok();
+    assert!(!held.contains(&doras[0]), "{held}");
+    let said = prune(&dora, &[]);
+    assert_eq!(there(&engine, &doras), [false; 4], "{said}");
+    assert!(doras.iter().all(|name| said.contains(name.as_str())), "{said}");
+    assert!(said.contains("Total reclaimed space"), "{said}");
+    assert_eq!(there(&engine, &forged), [true; 4], "{said}");
+    assert_eq!(there(&mallory, &mallorys), [true; 4], "{said}");
+    dora.run(["inspect", &busy.name]).ok();
+    engine.run(["image", "inspect", "busybox"]).ok();
+    prune(&mallory, &[]);
+    assert_eq!(there(&engine, &mallorys), [false; 4]);
+    assert_eq!(there(&engine, &forged), [true; 4]);
+    let [container, network, volume, image] = &forged;
+    for gone in [["rm", container], ["rmi", image]] {
+        engine.run(gone).ok();
+    }
+    engine.run(["network", "rm", network]).ok();
+    engine.run(["volume", "rm", volume]).ok();
+}
+
+#[test]
 fn disk_usage_is_of_ones_own_things() {
     let gate = Gate::up(&Engine::shared().socket());
     let (dora, mallory) =

@@ -143,8 +143,8 @@ mod tests {
         viewer     16          lists, inspects, histories, events, version, information and disk usage; secrets hidden
         read-only  21          what viewer may, and logs, statistics and processes; sees secrets, but takes no file out of a container
         operator   25          what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait; secrets hidden
-        developer  53          containers, volumes and networks of its own, with nothing of the host: the full life of them, exec, attach and cp included; images of its own to build, commit, tag (`tags`) and remove
-        deployer   30          developer for machines: pulls images, and creates and replaces containers of its own; it reaches into none
+        developer  58          containers, volumes and networks of its own, with nothing of the host: the full life of them, exec, attach and cp included; images of its own to build, commit, tag (`tags`) and remove
+        deployer   34          developer for machines: pulls images, and creates and replaces containers of its own; it reaches into none
         admin      113         everything, recorded; unknown fields and query keys pass
         ");
     }

@@ -153,7 +153,7 @@ pub(super) mod tests {
         );
         for unclear in [None, Some(&["image alp…"][..]), Some(&["image a1", "… and 3 more"])] {
             assert_eq!(under("ContainerCreate", unclear), None);
-            assert_eq!(under("ImagePrune", unclear), Some(Err("role.operations")));
+            assert_eq!(under("BuildPrune", unclear), Some(Err("role.operations")));
         }
         assert!(recorded("ContainerCreate", None, Some("head.framing")).is_none());
         assert!(recorded("ContainerCreate", None, Some("body.type")).is_none());
