@@ -7,6 +7,7 @@
 //! it, numbers and order included. A reply of another form than its row says is cut, never passed.
 
 mod edit;
+mod podman;
 mod redact;
 mod shape;
 mod stream;

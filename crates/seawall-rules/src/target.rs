@@ -47,6 +47,30 @@ impl fmt::Display for ApiVersion {
     }
 }
 
+/// A release of Podman, `4.3.1`, which is the version of its own API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Release(
+    /// Its three numbers.
+    pub [u16; 3],
+);
+
+impl Release {
+    /// Reads `4.3.1`: three plain decimal numbers without leading zeros, and nothing else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (two, last) = text.rsplit_once('.')?;
+        let two = ApiVersion::parse(two)?;
+        let last = ApiVersion::parse(&format!("0.{last}"))?;
+        Some(Self([two.major, two.minor, last.minor]))
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [major, minor, patch] = self.0;
+        write!(f, "{major}.{minor}.{patch}")
+    }
+}
+
 /// A canonical request target. Printing it gives the one spelling that goes to the engine, and
 /// parsing that again gives an equal value. Its debug form leaves out the query's values, which
 /// may be secrets.
@@ -54,6 +78,8 @@ impl fmt::Display for ApiVersion {
 pub struct Target {
     /// The `/v1.41` prefix, if there was one.
     pub version: Option<ApiVersion>,
+    /// The `/v4.3.1` prefix of Podman's own API, if there was one; then `libpod` is the first segment.
+    pub release: Option<Release>,
     /// Decoded path segments after the version prefix; never empty strings, `.` or `..`, never
     /// with a slash, backslash, semicolon or control character. None at all for `/`.
     pub segments: Vec<String>,
@@ -76,30 +102,37 @@ pub fn parse(target: &str) -> Result<Target, Refusal> {
 
     let first = path.split('/').next().unwrap_or(path);
     let version = first.strip_prefix('v').and_then(ApiVersion::parse);
-    let rest = match version {
-        None if path.is_empty() => None,
-        None => Some(path),
-        Some(_) => path.get(first.len() + 1..),
+    let behind = path.get(first.len() + 1..);
+    let release = first
+        .strip_prefix('v')
+        .and_then(Release::parse)
+        .filter(|_| behind.is_some_and(|rest| rest.starts_with("libpod/")));
+    let rest = match (version, release) {
+        (None, None) if path.is_empty() => None,
+        (None, None) => Some(path),
+        _ => behind,
     };
     let segments = match rest {
         Some(rest) => parse_segments(rest, target)?,
         None => Vec::new(),
     };
     if segments.first().is_some_and(|first| looks_like_version(first)) {
-        // Podman's own clients ask for `/v5.0.0/libpod/...`: tell them what is the matter.
-        return Err(if segments.get(1).is_some_and(|second| second == "libpod") {
-            Refusal::forbidden("target.libpod", "Podman's own API below `/libpod/` is closed")
-        } else {
-            refuse(
-                "target.version",
-                format!(
-                    "the path {} has no plain version prefix such as `/v1.41`",
-                    for_reason(target)
-                ),
-            )
-        });
+        return Err(refuse(
+            "target.version",
+            format!("the path {} has no plain version prefix such as `/v1.41`", for_reason(target)),
+        ));
     }
-    Ok(Target { version, segments, query: parse_query(query)? })
+    // Podman takes any number for its own, and the engine knows no such path.
+    if version.is_some() && segments.first().is_some_and(|first| first == "libpod") {
+        return Err(refuse(
+            "target.version",
+            format!(
+                "the path {} needs a prefix of three numbers, such as `/v4.3.1`",
+                for_reason(target)
+            ),
+        ));
+    }
+    Ok(Target { version, release, segments, query: parse_query(query)? })
 }
 
 /// A raw target for the record where no canonical form exists: escaped, at most 256 bytes, and
@@ -138,6 +171,8 @@ impl Target {
     fn write(&self, out: &mut impl fmt::Write, secret: impl Fn(&str) -> bool) -> fmt::Result {
         if let Some(version) = self.version {
             write!(out, "/v{version}")?;
+        } else if let Some(release) = self.release {
+            write!(out, "/v{release}")?;
         } else if self.segments.is_empty() {
             out.write_str("/")?;
         }

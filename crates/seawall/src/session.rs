@@ -341,7 +341,7 @@ impl<'a, S: Socket> Turn<'a, S> {
             operation::recognize(head, target, floor).map_err(|(_, refusal)| refusal)?;
         seen.request(&request);
         let operation = request.route.operation;
-        let ping = matches!(operation, Operation::SystemPing | Operation::SystemPingHead);
+        let ping = policy::PINGS.contains(&operation);
         if let Some(how) = authority.ungranted.as_ref().filter(|_| !ping) {
             return Err(Refusal::forbidden("identity.ungranted", how.as_str()));
         }

@@ -205,9 +205,14 @@ impl Facts {
         let facts = query::read(operation, params, query);
         match operation {
             Operation::ImageHistory
+            | Operation::ImageHistoryLibpod
             | Operation::ImageInspect
+            | Operation::ImageInspectLibpod
             | Operation::NetworkInspect
-            | Operation::VolumeInspect => Self { looks: facts, ..Self::default() },
+            | Operation::NetworkInspectByNameLibpod
+            | Operation::NetworkInspectLibpod
+            | Operation::VolumeInspect
+            | Operation::VolumeInspectLibpod => Self { looks: facts, ..Self::default() },
             _ => Self { asks: facts, ..Self::default() },
         }
     }

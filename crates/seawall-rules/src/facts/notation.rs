@@ -39,7 +39,7 @@ pub const KINDS: &[Kind] = &[
             ServiceCreate,
             ServiceUpdate,
         ],
-        looks: &[ImageHistory, ImageInspect],
+        looks: &[ImageHistory, ImageHistoryLibpod, ImageInspect, ImageInspectLibpod],
     },
     Kind {
         word: "tag",
@@ -59,7 +59,7 @@ pub const KINDS: &[Kind] = &[
             VolumeDelete,
             VolumeUpdate,
         ],
-        looks: &[VolumeInspect],
+        looks: &[VolumeInspect, VolumeInspectLibpod],
     },
     Kind {
         word: "network",
@@ -74,7 +74,7 @@ pub const KINDS: &[Kind] = &[
             ServiceCreate,
             ServiceUpdate,
         ],
-        looks: &[NetworkInspect],
+        looks: &[NetworkInspect, NetworkInspectByNameLibpod, NetworkInspectLibpod],
     },
     Kind {
         word: "port",

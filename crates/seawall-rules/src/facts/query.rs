@@ -24,8 +24,8 @@ pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Ve
                 ask(key, Ask::Escape(CHECKPOINT, crate::escape::quoted(value.as_bytes())));
             }
         }
-        DistributionInspect | ImageAttestations | ImageGet | ImageHistory | ImageInspect
-        | ImageDelete => ask("name", image(&param())),
+        DistributionInspect | ImageAttestations | ImageGet | ImageHistory | ImageHistoryLibpod
+        | ImageInspect | ImageInspectLibpod | ImageDelete => ask("name", image(&param())),
         ImageGetAll => {
             for name in values(query, "names") {
                 ask("names", image(name));
@@ -64,14 +64,21 @@ pub(super) fn read(operation: Operation, params: &[String], query: &Query) -> Ve
             let name = with_tag(value(query, "repo"), value(query, "tag"));
             ask("repo", Ask::Tag(ImageName::new(&name)));
         }
-        NetworkConnect | NetworkDelete | NetworkDisconnect | NetworkInspect => {
+        NetworkConnect
+        | NetworkDelete
+        | NetworkDisconnect
+        | NetworkInspect
+        | NetworkInspectByNameLibpod
+        | NetworkInspectLibpod => {
             ask("id", Ask::Network(param()));
         }
         ServiceUpdate if !matches!(value(query, "rollback"), "" | "none") => {
             let shown = crate::escape::quoted(value(query, "rollback").as_bytes());
             ask("rollback", Ask::Escape(SERVICE_ROLLBACK, shown));
         }
-        VolumeDelete | VolumeInspect | VolumeUpdate => ask("name", Ask::Volume(param())),
+        VolumeDelete | VolumeInspect | VolumeInspectLibpod | VolumeUpdate => {
+            ask("name", Ask::Volume(param()))
+        }
         _ => {}
     }
     asks

@@ -15,6 +15,7 @@ mod build;
 mod container;
 mod exec;
 mod image;
+mod libpod;
 mod network;
 mod plugin;
 mod swarm;

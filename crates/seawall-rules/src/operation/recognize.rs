@@ -127,7 +127,7 @@ fn check_query(route: &Route, query: &[(String, String)]) -> Result<Vec<String>,
                 format!("the query key {} of {id} may be given once", quoted(name.as_bytes())),
             )
         };
-        if let Some(place) = route.query.iter().position(|key| key.name == name) {
+        if let Some(place) = route.query.iter().position(|key| route.takes_for(key, name)) {
             let bit = 1_u64 << place;
             if seen & bit != 0 && !route.query[place].repeats {
                 return Err(repeated());
@@ -200,7 +200,9 @@ pub(super) fn check_body(
             Err(Refusal::malformed("body.missing", format!("{id} takes a JSON body")))
         }
         BodyKind::Ignored | BodyKind::Json | BodyKind::OptionalJson
-            if present && media != Some("application/json") =>
+            if present && media != Some("application/json")
+                // Podman's own client names none.
+                && !(route.is_libpod() && media.is_none()) =>
         {
             Err(Refusal::malformed(
                 "body.media-type",

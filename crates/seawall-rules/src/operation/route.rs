@@ -121,14 +121,28 @@ pub struct Route {
 }
 
 impl Route {
+    /// Whether it is of Podman's own API.
+    pub fn is_libpod(&self) -> bool {
+        self.template.starts_with("/libpod/")
+    }
+
     /// Whether what it opens may stay open for as long as somebody likes.
     pub fn is_stream(&self) -> bool {
         self.streams || self.upgrade != UpgradeKind::None
     }
 
+    /// Whether a key of a query is one of this row's. Podman takes those of its own API in any case,
+    /// and its clients and documents spell them differently.
+    pub(super) fn takes_for(&self, key: &QueryKey, name: &str) -> bool {
+        match self.is_libpod() {
+            true => key.name.eq_ignore_ascii_case(name),
+            false => key.name == name,
+        }
+    }
+
     /// The query key of that name.
     pub fn query_key(&self, name: &str) -> Option<&'static QueryKey> {
-        self.query.iter().find(|key| key.name == name)
+        self.query.iter().find(|key| self.takes_for(key, name))
     }
 
     const fn new(

@@ -20,6 +20,4 @@ pub(super) const ROWS: &[Route] = &[
     get(SystemVersion, "/version", Class::Metadata, "read the engine's version"),
     // Served by the engine with or without its debug flag, up to 26 by any method.
     get(Debug, "/debug/**", Class::Closed, "use the engine's debug pages"),
-    // Podman's own API: 124 routes, among them some that read the host's files.
-    get(Libpod, "/libpod/**", Class::Closed, "use Podman's own API"),
 ];

@@ -45,7 +45,7 @@ operations! {
     NetworkDisconnect
     // system
     SystemPing SystemPingHead SystemAuth SystemEvents SystemInfo SystemDataUsage SystemVersion
-    Debug Libpod
+    Debug
     // plugin
     PluginList PluginCreate GetPluginPrivileges PluginPull PluginDelete PluginDisable
     PluginEnable PluginInspect PluginPush PluginSet PluginUpgrade
@@ -55,6 +55,50 @@ operations! {
     ServiceList ServiceCreate ServiceInspect ServiceDelete ServiceLogs ServiceUpdate
     SwarmInspect SwarmInit SwarmJoin SwarmLeave SwarmUnlock SwarmUnlockkey SwarmUpdate
     TaskList TaskInspect TaskLogs
+    // podman: container
+    ImageCommitLibpod ContainerCreateLibpod ContainerListLibpod ContainerPruneLibpod
+    ContainerShowMountedLibpod ContainersStatsAllLibpod ContainerHealthcheckLibpod
+    ContainerDeleteLibpod ContainerArchiveLibpod ContainerArchiveInfoLibpod
+    PutContainerArchiveLibpod ContainerAttachLibpod ContainerChangesLibpod
+    ContainerCheckpointLibpod ContainerExecLibpod ContainerExistsLibpod
+    ContainerExportLibpod ContainerInitLibpod ContainerInspectLibpod ContainerKillLibpod
+    ContainerLogsLibpod ContainerMountLibpod ContainerPauseLibpod ContainerRenameLibpod
+    ContainerResizeLibpod ContainerRestartLibpod ContainerRestoreLibpod ContainerStartLibpod
+    ContainerStatsLibpod ContainerStopLibpod ContainerTopLibpod ContainerUnmountLibpod
+    ContainerUnpauseLibpod ContainerUpdateLibpod ContainerWaitLibpod ExecInspectLibpod
+    ExecRemoveLibpod ExecResizeLibpod ExecStartLibpod
+    // podman: image
+    ArtifactAddLibpod ArtifactListLibpod ArtifactLocalLibpod ArtifactPullLibpod
+    ArtifactDeleteAllLibpod ArtifactDeleteLibpod ArtifactExtractLibpod ArtifactInspectLibpod
+    ArtifactPushLibpod ImageBuildLibpod ImageExportLibpod ImageImportLibpod ImageListLibpod
+    ImageLoadLibpod ImagePruneLibpod ImagePullLibpod ImageDeleteAllLibpod ImageScpLibpod
+    ImageSearchLibpod ImageDeleteLibpod ImageExistsLibpod ImageGetLibpod ImageHistoryLibpod
+    ImageInspectLibpod ImagePushLibpod ImageResolveLibpod ImageTagLibpod ImageTreeLibpod
+    ImageUntagLibpod ImageChangesLibpod LocalBuildLibpod LocalImagesLibpod
+    ManifestDeleteLibpod ManifestModifyLibpod ManifestExistsLibpod ManifestInspectLibpod
+    ManifestCreateLibpod ManifestPushLibpod
+    // podman: kube
+    GenerateKubeLibpod GenerateSystemdLibpod KubeApplyLibpod KubeGenerateLibpod
+    KubePlayDownLibpod KubePlayLibpod PlayKubeDownLibpod PlayKubeLibpod
+    QuadletDeleteAllLibpod QuadletInstallLibpod QuadletListLibpod QuadletDeleteLibpod
+    QuadletExistsLibpod QuadletFileLibpod
+    // podman: network
+    NetworkCreateLibpod NetworkListLibpod NetworkPruneLibpod NetworkDeleteLibpod
+    NetworkInspectByNameLibpod NetworkConnectLibpod NetworkDisconnectLibpod
+    NetworkExistsLibpod NetworkInspectLibpod NetworkUpdateLibpod
+    // podman: pod
+    PodCreateLibpod PodListLibpod PodPruneLibpod PodStatsAllLibpod PodDeleteLibpod
+    PodExistsLibpod PodInspectLibpod PodKillLibpod PodPauseLibpod PodRestartLibpod
+    PodStartLibpod PodStopLibpod PodTopLibpod PodUnpauseLibpod
+    // podman: secret
+    SecretCreateLibpod SecretListLibpod SecretDeleteLibpod SecretExistsLibpod
+    SecretInspectLibpod
+    // podman: system
+    SystemPingLibpod SystemPingHeadLibpod SystemEventsLibpod SystemInfoLibpod
+    SystemCheckLibpod SystemDataUsageLibpod SystemPruneLibpod SystemVersionLibpod
+    // podman: volume
+    VolumeCreateLibpod VolumeListLibpod VolumePruneLibpod VolumeDeleteLibpod
+    VolumeExistsLibpod VolumeExportLibpod VolumeImportLibpod VolumeInspectLibpod
 }
 
 impl Operation {
@@ -78,7 +122,7 @@ impl Operation {
 }
 
 static TABLE: [Route; Operation::COUNT] = {
-    const RESOURCES: [&[Route]; 9] = [
+    const RESOURCES: [&[Route]; 17] = [
         super::container::ROWS,
         super::exec::ROWS,
         super::image::ROWS,
@@ -88,6 +132,14 @@ static TABLE: [Route; Operation::COUNT] = {
         super::system::ROWS,
         super::plugin::ROWS,
         super::swarm::ROWS,
+        super::libpod::container::ROWS,
+        super::libpod::image::ROWS,
+        super::libpod::kube::ROWS,
+        super::libpod::network::ROWS,
+        super::libpod::pod::ROWS,
+        super::libpod::secret::ROWS,
+        super::libpod::system::ROWS,
+        super::libpod::volume::ROWS,
     ];
     let mut table = [RESOURCES[0][0]; Operation::COUNT];
     let mut filled = 0;
@@ -146,7 +198,11 @@ mod tests {
     fn rows_of_a_resource_are_sorted_so_that_literals_come_before_placeholders() {
         for pair in Operation::ALL.windows(2) {
             let (a, b) = (pair[0].route(), pair[1].route());
-            let first = |route: &Route| route.template.split('/').nth(1).map(str::to_owned);
+            // Podman's resources are one level below.
+            let first = |route: &Route| -> Vec<String> {
+                let segments = route.template.trim_start_matches("/libpod").split('/');
+                segments.skip(1).take(1).map(str::to_owned).collect()
+            };
             if first(a) == first(b) {
                 assert!(a.template <= b.template, "{} stands before {}", a.template, b.template);
             }

@@ -88,8 +88,12 @@ fn a_request_is_the_operation_whose_whole_template_it_fits() {
         (Post, "/v1.41/plugins/vieux/sshfs:1/enable?timeout=0", PluginEnable, &["vieux/sshfs:1"]),
         (Get, "/v1.41/plugins/privileges?remote=a", GetPluginPrivileges, &[]),
         (Get, "/v1.41/swarm", SwarmInspect, &[]),
-        (Get, "/v1.41/libpod/containers/json", Libpod, &[]),
-        (Put, "/libpod", Libpod, &[]),
+        (Get, "/v4.3.1/libpod/containers/json", ContainerListLibpod, &[]),
+        (Get, "/libpod/containers/json/json", ContainerInspectLibpod, &["json"]),
+        (Delete, "/v4.3.1/libpod/images/a/b:c", ImageDeleteLibpod, &["a/b:c"]),
+        (Delete, "/v4.3.1/libpod/images/remove", ImageDeleteAllLibpod, &[]),
+        (Get, "/v4.3.1/libpod/images/a/json/history", ImageHistoryLibpod, &["a/json"]),
+        (Post, "/v4.3.1/libpod/containers/a/attach", ContainerAttachLibpod, &["a"]),
         (Delete, "/debug/pprof/profile?seconds=999", Debug, &[]),
     ];
     for &(method, target, operation, params) in cases {
@@ -452,7 +456,8 @@ fn any_request() -> impl Strategy<Value = Request> {
             let route = operation.route();
             let mut words = words.iter();
             let mut target = target::Target {
-                version: versioned.then_some(ApiVersion::new(1, 60)),
+                version: (versioned && !route.is_libpod()).then_some(ApiVersion::new(1, 60)),
+                release: (versioned && route.is_libpod()).then_some(target::Release([5, 0, 0])),
                 segments: Vec::new(),
                 query: Vec::new(),
             };

@@ -43,10 +43,17 @@ use crate::reference::Scoping;
 use crate::reply::{self, Edit, Redact};
 use crate::verdict::{Grant, Refusal, Verdict};
 
+/// Pings, of which clients make much.
+pub const PINGS: [Operation; 4] = [
+    Operation::SystemPing,
+    Operation::SystemPingHead,
+    Operation::SystemPingLibpod,
+    Operation::SystemPingHeadLibpod,
+];
+
 /// What every authenticated client may do, whatever its roles: a client that gets no ping falls
 /// back to guessing, and hides the refusal of its real request.
-const EVERYONE: (&str, &[Operation]) =
-    ("everyone.ping", &[Operation::SystemPing, Operation::SystemPingHead]);
+const EVERYONE: (&str, &[Operation]) = ("everyone.ping", &PINGS);
 
 /// What grants one operation.
 #[derive(Clone, Debug)]

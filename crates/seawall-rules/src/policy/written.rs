@@ -365,6 +365,7 @@ impl Writing<'_> {
             let route = operation.route();
             route.class.as_str() == text
                 && route.class != Class::Closed
+                && !route.is_libpod()
                 && route.admin_only().is_none()
                 && !route.own_only()
         };

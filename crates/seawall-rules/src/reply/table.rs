@@ -75,12 +75,149 @@ pub(super) fn shape(operation: Operation) -> Option<&'static Shape> {
         | Session
         | TaskLogs => None,
         // Closed.
-        Debug | Libpod => None,
+        Debug => None,
+        // Podman's own API.
+        ArtifactAddLibpod
+        | ArtifactDeleteAllLibpod
+        | ArtifactDeleteLibpod
+        | ArtifactExtractLibpod
+        | ArtifactInspectLibpod
+        | ArtifactListLibpod
+        | ArtifactLocalLibpod
+        | ArtifactPullLibpod
+        | ArtifactPushLibpod
+        | ContainerArchiveInfoLibpod
+        | ContainerArchiveLibpod
+        | ContainerAttachLibpod
+        | ContainerChangesLibpod
+        | ContainerCheckpointLibpod
+        | ContainerCreateLibpod
+        | ContainerDeleteLibpod
+        | ContainerExecLibpod
+        | ContainerExistsLibpod
+        | ContainerExportLibpod
+        | ContainerHealthcheckLibpod
+        | ContainerInitLibpod
+        | ContainerInspectLibpod
+        | ContainerKillLibpod
+        | ContainerListLibpod
+        | ContainerLogsLibpod
+        | ContainerMountLibpod
+        | ContainerPauseLibpod
+        | ContainerPruneLibpod
+        | ContainerRenameLibpod
+        | ContainerResizeLibpod
+        | ContainerRestartLibpod
+        | ContainerRestoreLibpod
+        | ContainerShowMountedLibpod
+        | ContainerStartLibpod
+        | ContainerStatsLibpod
+        | ContainerStopLibpod
+        | ContainerTopLibpod
+        | ContainerUnmountLibpod
+        | ContainerUnpauseLibpod
+        | ContainerUpdateLibpod
+        | ContainerWaitLibpod
+        | ContainersStatsAllLibpod
+        | ExecInspectLibpod
+        | ExecRemoveLibpod
+        | ExecResizeLibpod
+        | ExecStartLibpod
+        | GenerateKubeLibpod
+        | GenerateSystemdLibpod
+        | ImageBuildLibpod
+        | ImageChangesLibpod
+        | ImageCommitLibpod
+        | ImageDeleteAllLibpod
+        | ImageDeleteLibpod
+        | ImageExistsLibpod
+        | ImageExportLibpod
+        | ImageGetLibpod
+        | ImageHistoryLibpod
+        | ImageImportLibpod
+        | ImageInspectLibpod
+        | ImageListLibpod
+        | ImageLoadLibpod
+        | ImagePruneLibpod
+        | ImagePullLibpod
+        | ImagePushLibpod
+        | ImageResolveLibpod
+        | ImageScpLibpod
+        | ImageSearchLibpod
+        | ImageTagLibpod
+        | ImageTreeLibpod
+        | ImageUntagLibpod
+        | KubeApplyLibpod
+        | KubeGenerateLibpod
+        | KubePlayDownLibpod
+        | KubePlayLibpod
+        | LocalBuildLibpod
+        | LocalImagesLibpod
+        | ManifestCreateLibpod
+        | ManifestDeleteLibpod
+        | ManifestExistsLibpod
+        | ManifestInspectLibpod
+        | ManifestModifyLibpod
+        | ManifestPushLibpod
+        | NetworkConnectLibpod
+        | NetworkCreateLibpod
+        | NetworkDeleteLibpod
+        | NetworkDisconnectLibpod
+        | NetworkExistsLibpod
+        | NetworkInspectByNameLibpod
+        | NetworkInspectLibpod
+        | NetworkListLibpod
+        | NetworkPruneLibpod
+        | NetworkUpdateLibpod
+        | PlayKubeDownLibpod
+        | PlayKubeLibpod
+        | PodCreateLibpod
+        | PodDeleteLibpod
+        | PodExistsLibpod
+        | PodInspectLibpod
+        | PodKillLibpod
+        | PodListLibpod
+        | PodPauseLibpod
+        | PodPruneLibpod
+        | PodRestartLibpod
+        | PodStartLibpod
+        | PodStatsAllLibpod
+        | PodStopLibpod
+        | PodTopLibpod
+        | PodUnpauseLibpod
+        | PutContainerArchiveLibpod
+        | QuadletDeleteAllLibpod
+        | QuadletDeleteLibpod
+        | QuadletExistsLibpod
+        | QuadletFileLibpod
+        | QuadletInstallLibpod
+        | QuadletListLibpod
+        | SecretCreateLibpod
+        | SecretDeleteLibpod
+        | SecretExistsLibpod
+        | SecretInspectLibpod
+        | SecretListLibpod
+        | SystemCheckLibpod
+        | SystemDataUsageLibpod
+        | SystemEventsLibpod
+        | SystemInfoLibpod
+        | SystemPingHeadLibpod
+        | SystemPingLibpod
+        | SystemPruneLibpod
+        | SystemVersionLibpod
+        | VolumeCreateLibpod
+        | VolumeDeleteLibpod
+        | VolumeExistsLibpod
+        | VolumeExportLibpod
+        | VolumeImportLibpod
+        | VolumeInspectLibpod
+        | VolumeListLibpod
+        | VolumePruneLibpod => super::podman::shape(operation),
     }
 }
 
 /// Of things that cannot be left out.
-const fn all(rule: Rule) -> Shape {
+pub(super) const fn all(rule: Rule) -> Shape {
     One(Item { whose: Nobody, rule })
 }
 
@@ -89,10 +226,10 @@ const fn each(kind: Kind, id: &'static str, rule: Rule) -> Shape {
     One(Item { whose: Id(kind, id), rule })
 }
 
-const HIDDEN: Rule = Hide(All);
-const LABELS: Rule = Hide(Labels);
+pub(super) const HIDDEN: Rule = Hide(All);
+pub(super) const LABELS: Rule = Hide(Labels);
 /// Of containers: `Source` is a path of the host; of a volume, where it is mounted there.
-const MOUNTS: Rule = Each(&Fields(&[
+pub(super) const MOUNTS: Rule = Each(&Fields(&[
     ("Source", HIDDEN),
     ("VolumeOptions", Fields(&[("Labels", LABELS), ("DriverConfig", DRIVER)])),
 ]));
@@ -100,8 +237,11 @@ const DRIVER: Rule = Fields(&[("Options", HIDDEN)]);
 const ENDPOINTS: Rule = Each(&Fields(&[("DriverOpts", HIDDEN)]));
 
 /// Of containers, and of the images that they are made from.
-const CONFIGURATION: Rule = Fields(&[
+pub(super) const CONFIGURATION: Rule = Fields(&[
+    // Podman's, as `CreateCommand`.
+    ("Annotations", LABELS),
     ("Cmd", HIDDEN),
+    ("CreateCommand", HIDDEN),
     ("Entrypoint", Hide(Arguments)),
     ("Env", Hide(Values)),
     ("Healthcheck", Fields(&[("Test", Hide(Arguments))])),
@@ -187,7 +327,7 @@ static NETWORK: Shape = all(NETWORK_FIELDS);
 
 static NETWORKS: Shape = Array(&each(Kind::Network, "Id", NETWORK_FIELDS));
 
-const VOLUME_FIELDS: Rule = Fields(&[
+pub(super) const VOLUME_FIELDS: Rule = Fields(&[
     ("ClusterVolume", HIDDEN),
     ("Labels", LABELS),
     ("Mountpoint", HIDDEN),

@@ -141,11 +141,27 @@ fn what_the_engine_forgives_is_refused() {
         // Podman: the slash stays inside the segment there
         ("/libpod/images/a%2Fb/json", "target.escape"),
         ("/v1.41/libpod/images/a%2fb/json", "target.escape"),
-        ("/v5.0.0/libpod/_ping", "target.libpod"),
+        ("/v1.41/libpod/_ping", "target.version"),
+        ("/v5.0/libpod/_ping", "target.version"),
+        ("/v5.0.0.0/libpod/_ping", "target.version"),
+        ("/v5.0.00/libpod/_ping", "target.version"),
+        ("/v5.0.0-dev/libpod/_ping", "target.version"),
+        ("/v5.0.0/%6Cibpod/_ping", "target.version"),
+        ("/v5.0.0/libpod", "target.version"),
+        ("/v5.0.0/containers/json", "target.version"),
     ];
     for (raw, rule) in cases {
         check(raw, rule);
     }
+}
+
+#[test]
+fn a_release_of_podman_stands_before_its_own_api() {
+    let target = parse("/v4.3.1/libpod/images/a/b/json?x=1").unwrap();
+    assert_eq!((target.version, target.release), (None, Some(Release([4, 3, 1]))));
+    assert_eq!(target.segments, ["libpod", "images", "a", "b", "json"]);
+    assert_eq!(target.to_string(), "/v4.3.1/libpod/images/a/b/json?x=1");
+    assert_eq!(parse("/libpod/_ping").unwrap().release, None);
 }
 
 /// Names that route words hide in stay plain segments: the whole template decides, elsewhere.
@@ -188,6 +204,7 @@ prop_compose! {
         let versioned = segments.first().is_some_and(|first| looks_like_version(first));
         Target {
             version: version.map(|(major, minor)| ApiVersion::new(major, minor)),
+            release: None,
             segments: if versioned { Vec::new() } else { segments },
             query,
         }

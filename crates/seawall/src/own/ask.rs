@@ -65,6 +65,7 @@ impl Asking {
     ) -> Result<Said, Refusal> {
         let target = Target {
             version: None,
+            release: None,
             segments: path.iter().map(|part| (*part).to_owned()).collect(),
             query: query.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         }

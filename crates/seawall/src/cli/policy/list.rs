@@ -140,44 +140,46 @@ mod tests {
     fn the_overview_says_what_each_role_is_for() {
         insta::assert_snapshot!(overview(&Roles::built_in()), @"
         ROLE       OPERATIONS  MAY
-        viewer     16          lists, inspects, histories, events, version, information and disk usage; secrets hidden
-        read-only  21          what viewer may, and logs, statistics and processes; sees secrets, but takes no file out of a container
-        operator   25          what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait; secrets hidden
-        developer  58          containers, volumes and networks of its own, with nothing of the host: the full life of them, exec, attach and cp included; images of its own to build, commit, tag (`tags`) and remove
-        deployer   34          developer for machines: pulls images, and creates and replaces containers of its own; it reaches into none
-        admin      113         everything, recorded; unknown fields and query keys pass
+        viewer     18          lists, inspects, histories, events, version, information and disk usage; secrets hidden
+        read-only  23          what viewer may, and logs, statistics and processes; sees secrets, but takes no file out of a container
+        operator   27          what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait; secrets hidden
+        developer  60          containers, volumes and networks of its own, with nothing of the host: the full life of them, exec, attach and cp included; images of its own to build, commit, tag (`tags`) and remove
+        deployer   36          developer for machines: pulls images, and creates and replaces containers of its own; it reaches into none
+        admin      249         everything, recorded; unknown fields and query keys pass
         ");
     }
 
     #[test]
     fn a_role_is_listed_with_every_operation_and_its_rule() {
         insta::assert_snapshot!(in_full(&Roles::built_in(), Roles::built_in().named("operator").unwrap()), @"
-        OPERATION         REQUEST                        RULE                 MAY
-        ContainerList     GET /containers/json           viewer.operations    list containers
-        ContainerInspect  GET /containers/{id}/json      viewer.operations    inspect a container
-        ContainerKill     POST /containers/{id}/kill     operator.operations  kill a container
-        ContainerLogs     GET /containers/{id}/logs      operator.operations  read a container's logs
-        ContainerPause    POST /containers/{id}/pause    operator.operations  pause a container
-        ContainerRestart  POST /containers/{id}/restart  operator.operations  restart a container
-        ContainerStart    POST /containers/{id}/start    operator.operations  start a container
-        ContainerStats    GET /containers/{id}/stats     operator.operations  read a container's statistics
-        ContainerStop     POST /containers/{id}/stop     operator.operations  stop a container
-        ContainerUnpause  POST /containers/{id}/unpause  operator.operations  unpause a container
-        ContainerWait     POST /containers/{id}/wait     operator.operations  wait for a container
-        ExecInspect       GET /exec/{id}/json            viewer.operations    inspect a command in a container
-        ImageList         GET /images/json               viewer.operations    list images
-        ImageHistory      GET /images/{name...}/history  viewer.operations    read an image's history
-        ImageInspect      GET /images/{name...}/json     viewer.operations    inspect an image
-        VolumeList        GET /volumes                   viewer.operations    list volumes
-        VolumeInspect     GET /volumes/{id}              viewer.operations    inspect a volume
-        NetworkList       GET /networks                  viewer.operations    list networks
-        NetworkInspect    GET /networks/{id}             viewer.operations    inspect a network
-        SystemPing        GET /_ping                     everyone.ping        ping the engine
-        SystemPingHead    HEAD /_ping                    everyone.ping        ping the engine
-        SystemEvents      GET /events                    viewer.operations    watch events
-        SystemInfo        GET /info                      viewer.operations    read the engine's information
-        SystemDataUsage   GET /system/df                 viewer.operations    read the engine's disk usage
-        SystemVersion     GET /version                   viewer.operations    read the engine's version
+        OPERATION             REQUEST                        RULE                 MAY
+        ContainerList         GET /containers/json           viewer.operations    list containers
+        ContainerInspect      GET /containers/{id}/json      viewer.operations    inspect a container
+        ContainerKill         POST /containers/{id}/kill     operator.operations  kill a container
+        ContainerLogs         GET /containers/{id}/logs      operator.operations  read a container's logs
+        ContainerPause        POST /containers/{id}/pause    operator.operations  pause a container
+        ContainerRestart      POST /containers/{id}/restart  operator.operations  restart a container
+        ContainerStart        POST /containers/{id}/start    operator.operations  start a container
+        ContainerStats        GET /containers/{id}/stats     operator.operations  read a container's statistics
+        ContainerStop         POST /containers/{id}/stop     operator.operations  stop a container
+        ContainerUnpause      POST /containers/{id}/unpause  operator.operations  unpause a container
+        ContainerWait         POST /containers/{id}/wait     operator.operations  wait for a container
+        ExecInspect           GET /exec/{id}/json            viewer.operations    inspect a command in a container
+        ImageList             GET /images/json               viewer.operations    list images
+        ImageHistory          GET /images/{name...}/history  viewer.operations    read an image's history
+        ImageInspect          GET /images/{name...}/json     viewer.operations    inspect an image
+        VolumeList            GET /volumes                   viewer.operations    list volumes
+        VolumeInspect         GET /volumes/{id}              viewer.operations    inspect a volume
+        NetworkList           GET /networks                  viewer.operations    list networks
+        NetworkInspect        GET /networks/{id}             viewer.operations    inspect a network
+        SystemPing            GET /_ping                     everyone.ping        ping the engine
+        SystemPingHead        HEAD /_ping                    everyone.ping        ping the engine
+        SystemEvents          GET /events                    viewer.operations    watch events
+        SystemInfo            GET /info                      viewer.operations    read the engine's information
+        SystemDataUsage       GET /system/df                 viewer.operations    read the engine's disk usage
+        SystemVersion         GET /version                   viewer.operations    read the engine's version
+        SystemPingLibpod      GET /libpod/_ping              everyone.ping        ping Podman
+        SystemPingHeadLibpod  HEAD /libpod/_ping             everyone.ping        ping Podman
         ");
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use seawall_rules::operation::{BodyKind, Operation, Route, UpgradeKind};
-use seawall_rules::policy::Roles;
+use seawall_rules::policy::{PINGS, Roles};
 
 use crate::cli::reference::assert_matches_checked_in;
 
@@ -104,7 +104,7 @@ fn query(route: &Route) -> String {
 }
 
 fn roles(operation: Operation) -> String {
-    if matches!(operation, Operation::SystemPing | Operation::SystemPingHead) {
+    if PINGS.contains(&operation) {
         return "everyone".to_owned();
     }
     let roles = Roles::built_in();
