@@ -104,6 +104,15 @@ impl Edit {
     }
 }
 
+/// Whether an edit hides what another one shows; `None` shows everything.
+pub(crate) fn hides_more(now: Option<&Redact>, before: Option<&Redact>) -> bool {
+    match (now, before) {
+        (Some(_), None) => true,
+        (Some(now), Some(before)) => now.hides_more_than(before),
+        (None, _) => false,
+    }
+}
+
 /// Whether an operation's reply holds anything that [`Redact`] hides.
 pub fn has_secrets(operation: Operation) -> bool {
     table::shape(operation).is_some_and(Shape::hides)

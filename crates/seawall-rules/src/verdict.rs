@@ -7,7 +7,7 @@ use crate::content;
 use crate::facts::Fact;
 use crate::operation::{Operation, Request};
 use crate::policy::Undecided;
-use crate::reply::{Edit, Editor};
+use crate::reply::{self, Edit, Editor};
 
 /// The answer of [`crate::policy::judge`]. A `Grant` owns the request it grants, so what is
 /// forwarded is what was judged.
@@ -68,9 +68,9 @@ impl Grant {
         self.edit.keep.is_some()
     }
 
-    /// Whether secrets are shown in the reply.
-    pub fn shows_secrets(&self) -> bool {
-        self.edit.redact.is_none()
+    /// Whether something is hidden in the reply that was shown under another grant.
+    pub fn hides_more_than(&self, before: &Self) -> bool {
+        reply::hides_more(self.edit.redact.as_deref(), before.edit.redact.as_deref())
     }
 
     /// What edits the reply; `None` where it goes on as it comes.

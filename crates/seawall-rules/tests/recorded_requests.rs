@@ -11,7 +11,7 @@ use std::path::Path;
 
 use seawall_rules::head::{self, HeadLimits};
 use seawall_rules::operation::{self, Class, Operation, Request};
-use seawall_rules::policy::{ADMIN, Permissions, Roles, judge};
+use seawall_rules::policy::{ADMIN, Permissions, Roles, Standing, judge};
 use seawall_rules::target::{self, ApiVersion};
 use seawall_rules::verdict::Verdict;
 
@@ -121,4 +121,38 @@ fn nearly_every_operation_was_recorded() {
             "SecretUpdate",
         ]
     );
+}
+
+/// A preset grants what its program was seen to ask for, and nothing else; the other clients
+/// work under the role that docs/clients.md names for them.
+#[test]
+fn each_program_has_the_role_that_it_needs() {
+    let roles = Roles::built_in();
+    let presets = [("traefik-3.7", "traefik"), ("prometheus-0.313", "prometheus")];
+    let others = [("compose-5.1", "developer"), ("testcontainers-4.15", "developer")];
+    for (client, role) in presets.into_iter().chain(others) {
+        let permissions = Permissions::compile(&roles, [role]);
+        let granted: BTreeSet<_> = Operation::ALL
+            .iter()
+            .filter(|&&operation| permissions.rule(operation).is_some())
+            .map(|operation| operation.as_str())
+            .collect();
+        let everyone = ["SystemPing", "SystemPingHead"];
+        let asked: BTreeSet<_> = recorded()
+            .into_iter()
+            .filter(|record| record.what.starts_with(&format!("{client}: ")))
+            .map(|record| record.operation)
+            .filter(|operation| !everyone.contains(&operation.as_str()))
+            .collect();
+        assert!(!asked.is_empty(), "{client}");
+        for operation in &asked {
+            assert!(granted.contains(operation.as_str()), "{role} lacks {operation}");
+        }
+        let is_preset = roles.named(role).is_some_and(|role| role.standing() == Standing::Preset);
+        assert_eq!(is_preset, presets.contains(&(client, role)));
+        if is_preset {
+            let granted = granted.into_iter().filter(|operation| !everyone.contains(operation));
+            assert!(granted.eq(asked.iter().map(String::as_str)), "{role} grants more");
+        }
+    }
 }

@@ -317,7 +317,7 @@ impl<'a, S: Socket> Turn<'a, S> {
                 Some(NOT_ITS_OWN_ANY_MORE.to_owned())
             }
             Ok(now) => match policy::judge(&now.permissions, grant.request().clone()) {
-                Verdict::Allow(now) if grant.shows_secrets() && !now.shows_secrets() => {
+                Verdict::Allow(now) if now.hides_more_than(grant) => {
                     Some(NOT_GRANTED_ANY_MORE.to_owned())
                 }
                 Verdict::Allow(_) => None,

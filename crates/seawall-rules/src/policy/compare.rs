@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::cells::cells;
 use super::role::{Role, Standing, Terms};
-use super::{ADMIN, Circumstances, EVERYONE, Quota, Rate};
+use super::{ADMIN, Circumstances, EVERYONE, Pattern, Quota, Rate};
 use crate::facts::Ask;
 use crate::operation::Operation;
 use crate::reply;
@@ -90,6 +90,9 @@ fn beyond_there(these: &[Arc<Role>], others: &[Arc<Role>]) -> Beyond {
                 true => terms.extend(more(role, &seeing, operation)),
                 false => terms.extend(more(role, &those, operation)),
             }
+            if reply::has_secrets(operation) && !role.sees_secrets(operation) {
+                terms.extend(labels(role, &those, operation));
+            }
         }
     }
     if !others.is_empty() {
@@ -97,6 +100,19 @@ fn beyond_there(these: &[Arc<Role>], others: &[Arc<Role>]) -> Beyond {
     }
     found.terms = terms.into_iter().collect();
     found
+}
+
+/// The labels that a role shows and none of the others.
+fn labels(role: &Role, others: &[&Arc<Role>], operation: Operation) -> Vec<String> {
+    let shown = |other: &Role, label: &Pattern| {
+        let labels = &other.listed_terms().shown_labels;
+        other.sees_secrets(operation) || labels.iter().any(|it| it.covers(label.as_str()))
+    };
+    let labels = role.listed_terms().shown_labels.iter();
+    labels
+        .filter(|label| !others.iter().any(|other| shown(other, label)))
+        .map(|label| format!("shown_labels = [{:?}]", label.as_str()))
+        .collect()
 }
 
 /// What roles come to, the larger bound of each.

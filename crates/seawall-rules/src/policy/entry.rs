@@ -121,6 +121,10 @@ impl Terms {
         written.retain(|(_, values)| values.as_slice() != ["unlimited"]);
         let limits = ["memory", "cpus", "pids"];
         let secrets = self.secrets.then(|| ("secrets", "true".to_owned()));
+        let labels: Vec<_> =
+            self.shown_labels.iter().map(|label| format!("{:?}", label.as_str())).collect();
+        let labels =
+            (!labels.is_empty()).then(|| ("shown_labels", format!("[{}]", labels.join(", "))));
         let quota = [("rate", self.rate), ("burst", self.burst), ("streams", self.streams)];
         let quota = quota.into_iter().filter_map(|(key, count)| Some((key, count?.to_string())));
         written
@@ -130,6 +134,7 @@ impl Terms {
                 false => (key, format!("[{}]", values.join(", "))),
             })
             .chain(secrets)
+            .chain(labels)
             .chain(quota)
             .collect()
     }

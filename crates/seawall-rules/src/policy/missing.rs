@@ -30,7 +30,7 @@ impl Permissions {
         let unknown = [request.unknown.as_slice(), &request.facts.unknown].concat();
         let of = |role: &Arc<Role>| match role.standing() {
             Standing::Unrestricted => Missing::default(),
-            Standing::BuiltIn | Standing::Configured => Missing {
+            Standing::BuiltIn | Standing::Preset | Standing::Configured => Missing {
                 nearest: Some(role.clone()),
                 operation: (!role.grants(operation)).then_some(operation),
                 asks: asks().filter(|ask| !role.terms.cover(ask)).cloned().collect(),

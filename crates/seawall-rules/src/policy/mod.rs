@@ -30,6 +30,7 @@ pub use question::{NoQuestion, PHRASES, Question, Way};
 pub use quota::{Quota, Rate};
 pub use role::{Isolation, Role, Standing, Terms};
 pub use roles::{ADMIN, Roles};
+pub(crate) use term::Pattern;
 pub use undecided::Undecided;
 pub use written::{KEYS, Problem, RoleKey};
 
@@ -107,7 +108,7 @@ impl Permissions {
                 let listing = || granting().filter(|role| role.lists(operation));
                 let seeing = listing().find(|role| !hides || role.sees_secrets(operation));
                 let role = seeing.or_else(|| listing().next()).or_else(|| granting().next())?;
-                let redact = (hides && seeing.is_none()).then(|| all.redact().clone());
+                let redact = (hides && seeing.is_none()).then(|| all.redact(listing()));
                 let would_deny = role.would_deny(operation, &Facts::default());
                 Some(Granted { rule: role.rule(operation)?, isolation, redact, would_deny })
             })
@@ -167,6 +168,16 @@ impl Permissions {
         self.granted(operation).is_some_and(|granted| granted.redact.is_none())
     }
 
+    /// Whether something is hidden in the reply of an operation that these show.
+    pub fn hides_more_than(&self, before: &Self, operation: Operation) -> bool {
+        match (self.granted(operation), before.granted(operation)) {
+            (Some(now), Some(before)) => {
+                reply::hides_more(now.redact.as_deref(), before.redact.as_deref())
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a role that is for its identity's own things alone grants the operation.
     pub fn may_if_own(&self, operation: Operation) -> bool {
         let own = |role: &&Arc<Role>| role.isolation() == Isolation::Own;
@@ -216,7 +227,14 @@ impl Permissions {
                 None => {
                     let would_deny = role.would_deny(operation, facts);
                     let sees = would_deny.is_empty() && role.sees_all_of(operation, facts);
-                    let redact = (hides && !sees).then(|| self.all.redact().clone());
+                    // All roles that grant it add up in what they show.
+                    let granting = self.roles.iter().filter(|other| {
+                        other.isolation() == isolation
+                            && other.lists(operation)
+                            && other.refuses(facts).is_none()
+                            && other.would_deny(operation, facts).is_empty()
+                    });
+                    let redact = (hides && !sees).then(|| self.all.redact(granting));
                     let whole = would_deny.is_empty() && redact.is_none();
                     let granted = Granted { rule, isolation, redact, would_deny };
                     if whole {

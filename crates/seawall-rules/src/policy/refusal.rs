@@ -22,11 +22,12 @@ pub(super) fn not_granted(permissions: &Permissions, request: &Request) -> Refus
         let reason = format!("may not {phrase} ({id}): role {} grants it only {only}", role.name());
         return Refusal::forbidden(asleep.rule(), reason);
     }
-    // Roles of the configuration are nobody's business who has none of them.
+    // Roles of the configuration are nobody's business who has none of them, and a preset is no
+    // answer to what another program lacks.
     let granting: Vec<&str> = permissions
         .all
         .granting(operation)
-        .filter(|role| role.standing() != Standing::Configured)
+        .filter(|role| !matches!(role.standing(), Standing::Preset | Standing::Configured))
         .map(|role| role.name())
         .collect();
     if granting.is_empty() {

@@ -37,6 +37,8 @@ pub(super) struct Listed {
 pub enum Standing {
     /// Ships with Seawall, and grants what it lists.
     BuiltIn,
+    /// The same, for one program: what that was seen to ask for.
+    Preset,
     /// Of the configuration.
     Configured,
     /// `admin`.
@@ -88,6 +90,8 @@ pub struct Terms {
     pub(super) rate: Option<u64>,
     /// Secrets in what the engine answers.
     pub(super) secrets: bool,
+    /// Labels that it sees whatever their names tell.
+    pub(super) shown_labels: Vec<Pattern>,
     /// Streams of one identity at once.
     pub(super) streams: Option<u64>,
     pub(super) tags: Vec<Pattern>,
@@ -174,7 +178,7 @@ impl Role {
         match self.standing {
             _ if operation.route().class == Class::Closed => None,
             Standing::Unrestricted => Some(Arc::from(format!("{}.all", self.name))),
-            Standing::BuiltIn | Standing::Configured => {
+            Standing::BuiltIn | Standing::Preset | Standing::Configured => {
                 self.operations.get(operation.index()).cloned().flatten()
             }
         }
@@ -214,7 +218,7 @@ impl Role {
     pub(super) fn refuses<'a>(&self, facts: &'a Facts) -> Option<(usize, &'a Fact)> {
         match self.standing {
             Standing::Unrestricted => None,
-            Standing::BuiltIn | Standing::Configured => {
+            Standing::BuiltIn | Standing::Preset | Standing::Configured => {
                 facts.asks.iter().enumerate().find(|(_, fact)| !self.terms.cover(&fact.ask))
             }
         }
@@ -271,6 +275,7 @@ impl Terms {
             ports,
             rate: _,
             secrets,
+            shown_labels,
             streams: _,
             tags,
             users,
@@ -283,6 +288,7 @@ impl Terms {
         self.networks.extend_from_slice(networks);
         self.ports.extend_from_slice(ports);
         self.secrets |= *secrets;
+        self.shown_labels.extend_from_slice(shown_labels);
         self.tags.extend_from_slice(tags);
         self.users.extend_from_slice(users);
         self.volumes.extend_from_slice(volumes);

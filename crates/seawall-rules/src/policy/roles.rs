@@ -88,9 +88,14 @@ impl Roles {
         self.all.iter()
     }
 
-    /// What is hidden from those that see no secrets.
-    pub(super) fn redact(&self) -> &Arc<Redact> {
-        &self.redact
+    /// What is hidden from who sees no secrets and has these roles.
+    pub(super) fn redact<'a>(&self, roles: impl Iterator<Item = &'a Arc<Role>>) -> Arc<Redact> {
+        let shown: Vec<_> =
+            roles.flat_map(|role| &role.listed_terms().shown_labels).cloned().collect();
+        match shown.is_empty() {
+            true => self.redact.clone(),
+            false => Arc::new(self.redact.but(shown)),
+        }
     }
 
     /// The role of that name.

@@ -7,7 +7,7 @@ use crate::facts::{Access, ImageName, Port, Ports, is_plain_path};
 
 /// A text in which `*` stands for any characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Pattern(String);
+pub(crate) struct Pattern(String);
 
 /// Paths of the host: one, or all below one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Pattern {
     }
 
     /// Whether it covers a name.
-    pub(super) fn covers(&self, name: &str) -> bool {
+    pub(crate) fn covers(&self, name: &str) -> bool {
         matches(self.0.as_bytes(), name.as_bytes())
     }
 
@@ -109,7 +109,7 @@ impl Pattern {
         self.covers(crate::facts::split_tag(repository).0)
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -196,7 +196,7 @@ fn secrets_are_shown_by_the_term_and_of_what_the_role_names() {
     ] {
         let permissions = Permissions::compile(&roles, names.iter().copied());
         match judge_if_own(&permissions, request(Get, &format!("/v1.41{target}"))) {
-            Verdict::Allow(grant) => assert_eq!(grant.shows_secrets(), shown, "{names:?} {target}"),
+            Verdict::Allow(grant) => assert_eq!(!grant.is_edited(), shown, "{names:?} {target}"),
             Verdict::Deny(denied) => panic!("{names:?} {target}: {}", denied.1),
         }
     }
@@ -714,6 +714,7 @@ fn a_question_is_answered_by_the_term_that_covers_it() {
 
 mod comparing;
 mod condition;
+mod labels;
 mod warn;
 
 #[test]

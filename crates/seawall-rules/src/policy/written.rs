@@ -145,6 +145,12 @@ pub const KEYS: &[RoleKey] = &[
             that the role names. Without it `***` stands there.",
     },
     RoleKey {
+        name: "shown_labels",
+        example: r#"["traefik.*"]"#,
+        meaning: "Labels by name that are shown as they are, whatever their names tell: where a program \
+            is configured by labels that hold a password's hash.",
+    },
+    RoleKey {
         name: "rate",
         example: "20",
         meaning: "Requests a second of one identity, over all its connections. Of its roles the \
@@ -323,12 +329,14 @@ impl Writing<'_> {
             "cpus" => terms.cpus = self.cpus(name, value),
             "pids" => terms.pids = self.count(name, value),
             "secrets" => terms.secrets = self.grant(name, value),
+            "shown_labels" => terms.shown_labels = self.terms(name, value, Pattern::parse),
             "rate" => terms.rate = self.count(name, value),
             "burst" => terms.burst = self.count(name, value),
             "streams" => terms.streams = self.count(name, value),
             "unrestricted" if self.author == Author::Seawall => {
                 draft.standing = Standing::Unrestricted;
             }
+            "preset" if self.author == Author::Seawall => draft.standing = Standing::Preset,
             _ => {
                 let known = KEYS.iter().map(|key| key.name);
                 let hint = match crate::operation::nearest(name, known) {

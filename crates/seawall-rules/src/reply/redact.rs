@@ -1,16 +1,21 @@
 //! How things are hidden: `***` stands where they were.
 
+use std::sync::Arc;
+
 use serde_json::value::RawValue;
 
 use super::Broken;
 use super::edit::{copy, items, members, opens, text};
 use super::shape::Hide;
+use crate::policy::Pattern;
 
 /// What is hidden beyond the table: labels whose names tell that they hold a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redact {
     /// Parts of such names, in lower case.
-    labels: Vec<String>,
+    labels: Arc<[String]>,
+    /// Names that are shown all the same.
+    shown: Vec<Pattern>,
 }
 
 /// Parts of the names of labels that hold a secret, in any case.
@@ -44,10 +49,24 @@ impl Redact {
     /// Hides labels whose names have one of these parts as well, in any case.
     pub fn with(parts: impl IntoIterator<Item = String>) -> Self {
         let parts = parts.into_iter().map(|part| part.to_lowercase());
-        Self { labels: TELLING.iter().map(|&part| part.to_owned()).chain(parts).collect() }
+        let labels = TELLING.iter().map(|&part| part.to_owned()).chain(parts).collect();
+        Self { labels, shown: Vec::new() }
+    }
+
+    /// The same, but labels of these names are shown.
+    pub(crate) fn but(&self, shown: Vec<Pattern>) -> Self {
+        Self { labels: self.labels.clone(), shown }
+    }
+
+    /// Whether it hides what another one shows.
+    pub(crate) fn hides_more_than(&self, other: &Self) -> bool {
+        other.shown.iter().any(|name| !self.shown.iter().any(|it| it.covers(name.as_str())))
     }
 
     fn tells(&self, name: &str) -> bool {
+        if self.shown.iter().any(|pattern| pattern.covers(name)) {
+            return false;
+        }
         let name = name.to_lowercase();
         self.labels.iter().any(|part| name.contains(part.as_str()))
     }

@@ -277,9 +277,8 @@ impl Gate {
                 if let Some(doing) = session.doing().0 {
                     let operation = doing.operation;
                     let before = session.authority();
-                    let shown = before.permissions.shows_secrets(operation);
                     if authority.permissions.rule(operation).is_none()
-                        || shown && !authority.permissions.shows_secrets(operation)
+                        || authority.permissions.hides_more_than(&before.permissions, operation)
                     {
                         session.end(NOT_GRANTED_ANY_MORE);
                     }
