@@ -132,9 +132,10 @@ const REFUSED: [(RefusedConnection, &str); 9] = [
 ];
 
 /// The rules that a role in warn mode does not refuse by.
-const WOULD_DENY: [(&str, &str); 10] = [
+const WOULD_DENY: [(&str, &str); 11] = [
     ("role.cpus", "role.cpus"),
     ("role.images", "role.images"),
+    ("role.labels", "role.labels"),
     ("role.memory", "role.memory"),
     ("role.networks", "role.networks"),
     ("role.operations", "role.operations"),

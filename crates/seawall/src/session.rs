@@ -357,6 +357,7 @@ impl<'a, S: Socket> Turn<'a, S> {
             }
             request = self.attached(authority, request).await?;
             seen.asks(&request);
+            seen.labels(authority.permissions.recorded_labels(&request).as_ref());
         }
         if let (Some(session), false) =
             (request.build_session(), authority.permissions.is_unrestricted())

@@ -322,7 +322,8 @@ impl Asked {
             content_type: None,
             forwarded: Vec::new(),
         };
-        let target = Target { version: None, segments: vec!["build".to_owned()], query };
+        let target =
+            Target { version: None, release: None, segments: vec!["build".to_owned()], query };
         let request = recognize(head, target, ApiVersion::new(1, 24));
         let request = request.map_err(|(_, refusal)| refusal)?;
         debug_assert_eq!(request.route.operation, Operation::ImageBuild);

@@ -13,6 +13,7 @@ mod container;
 mod endpoint;
 mod escape;
 mod image;
+mod labels;
 mod mount;
 mod network;
 mod notation;
@@ -25,6 +26,7 @@ mod service;
 mod swarm;
 mod volume;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 pub(crate) use address::range;
@@ -36,6 +38,7 @@ pub(crate) use escape::of_operation;
 pub use escape::{CATALOGUE, Escape};
 pub use image::ImageName;
 pub(crate) use image::{repository_in_full, split_tag};
+pub(crate) use labels::MAKES;
 pub use mount::{Access, is_plain_path};
 pub(crate) use network::{CONNECT, DISCONNECT, NETWORK};
 pub use notation::{KINDS, Kind};
@@ -62,6 +65,9 @@ pub struct Facts {
     /// What it only looks at: a role's terms say whether it sees secrets there, not whether it
     /// may look.
     pub looks: Vec<Fact>,
+    /// The labels of what is made, where something is made that can carry some: a role may ask
+    /// for them.
+    pub carries: Option<Fact>,
     /// Fields of the body that are in no table, by their path; only `admin` may send them.
     pub unknown: Vec<String>,
 }
@@ -90,6 +96,8 @@ pub enum Ask {
     Escape(&'static Escape, String),
     /// Use or read an image.
     Image(ImageName),
+    /// Make something that carries these labels and no others.
+    Labels(BTreeMap<String, String>),
     /// Bytes of memory; `None` is no limit.
     Memory(Option<u64>),
     /// Use or change a network.
@@ -123,6 +131,7 @@ impl Ask {
             Self::Device(_) => "escape.device",
             Self::Escape(escape, _) => escape.rule,
             Self::Image(_) => "role.images",
+            Self::Labels(_) => "role.labels",
             Self::Memory(_) => "role.memory",
             Self::Network(_) => "role.networks",
             Self::Pids(_) => "role.pids",
@@ -142,6 +151,7 @@ impl Ask {
             Self::Device(_) => "use a device of the host",
             Self::Escape(escape, _) => escape.phrase,
             Self::Image(_) => "use this image",
+            Self::Labels(_) => "make this without a label",
             Self::Memory(_) => "take so much memory",
             Self::Network(_) => "use this network",
             Self::Pids(_) => "have so many processes",
@@ -182,6 +192,7 @@ impl fmt::Display for Ask {
             }
             #[expect(clippy::cast_precision_loss, reason = "shown with two decimals")]
             Self::Cpus(Some(nanos)) => write!(f, "{:.2} CPUs", *nanos as f64 / 1e9),
+            Self::Labels(labels) => quoted(f, &labels::written(labels)),
             Self::Memory(Some(bytes)) => write!(f, "{bytes} bytes"),
             Self::Pids(Some(count)) => write!(f, "{count}"),
             Self::Image(name) | Self::Tag(name) => quoted(f, name.as_written()),
@@ -196,6 +207,11 @@ impl fmt::Display for Ask {
 }
 
 impl Facts {
+    /// All that a role must cover: what is asked for, and the labels of what is made.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Fact> {
+        self.asks.iter().chain(&self.carries)
+    }
+
     /// What path and query say.
     pub(crate) fn of_target(
         operation: Operation,
@@ -203,6 +219,7 @@ impl Facts {
         query: &[(String, String)],
     ) -> Self {
         let facts = query::read(operation, params, query);
+        let carries = labels::of_target(operation, query);
         match operation {
             Operation::ImageHistory
             | Operation::ImageHistoryLibpod
@@ -213,7 +230,7 @@ impl Facts {
             | Operation::NetworkInspectLibpod
             | Operation::VolumeInspect
             | Operation::VolumeInspectLibpod => Self { looks: facts, ..Self::default() },
-            _ => Self { asks: facts, ..Self::default() },
+            _ => Self { asks: facts, carries, ..Self::default() },
         }
     }
 
@@ -222,6 +239,9 @@ impl Facts {
     /// # Errors
     /// A [`Refusal`] with status 400 for a body that is not of its schema's types and spelling.
     pub(crate) fn add_body(&mut self, schema: &Schema, body: &Document) -> Result<(), Refusal> {
+        if self.carries.is_some() {
+            self.carries = Some(labels::of_body(body.value()));
+        }
         schema.read(body.value(), self)
     }
 }

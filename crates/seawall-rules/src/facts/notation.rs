@@ -109,6 +109,7 @@ pub const KINDS: &[Kind] = &[
         operations: &[ContainerCreate, ContainerUpdate, ImageBuild, ServiceCreate, ServiceUpdate],
         looks: &[],
     },
+    Kind { word: "labels", value: "NAME=VALUE[,…]", operations: super::MAKES, looks: &[] },
     Kind {
         word: "pids",
         value: "N|unlimited",
@@ -157,6 +158,7 @@ impl Ask {
             Self::Device(_) => "device",
             Self::Escape(..) => return None,
             Self::Image(_) => "image",
+            Self::Labels(_) => "labels",
             Self::Memory(_) => "memory",
             Self::Network(_) => "network",
             Self::Pids(_) => "pids",
@@ -178,6 +180,7 @@ impl Ask {
             Self::Cpus(nanos) => nanos.map_or(UNLIMITED.to_owned(), decimal),
             Self::Memory(count) | Self::Pids(count) => limit(*count),
             Self::Image(name) | Self::Tag(name) => name.as_written().to_owned(),
+            Self::Labels(labels) => super::labels::written(labels),
             Self::Port(port) => port.to_string(),
             Self::Capability(text)
             | Self::Device(text)
@@ -218,6 +221,7 @@ impl Ask {
             "cpus" => Self::Cpus(limit(billionths)?),
             "device" => Self::Device(own()?),
             "image" => Self::Image(ImageName::new(value)),
+            "labels" => Self::Labels(super::labels::read(value)?),
             "memory" => Self::Memory(limit(number)?),
             "network" => Self::Network(own()?),
             "pids" => Self::Pids(limit(number)?),
@@ -276,6 +280,7 @@ mod tests {
             ("escape.privileged", "escape.privileged"),
             ("image alpine", "image alpine"),
             ("memory 67108864", "memory 67108864"),
+            ("labels team=web,env=", r#"labels {"env":"","team":"web"}"#),
             ("memory unlimited", "memory unlimited"),
             ("network shop", "network shop"),
             ("pids 100", "pids 100"),

@@ -128,7 +128,7 @@ impl Request {
     pub(crate) fn asks_for_nothing(&self) -> bool {
         self.unknown.is_empty()
             && self.facts.unknown.is_empty()
-            && self.facts.asks.is_empty()
+            && self.facts.all().next().is_none()
             && self.facts.looks.is_empty()
     }
 

@@ -83,6 +83,16 @@ impl Terms {
             // Of what is below a folder, its `*` is as good as any name.
             list("devices", show_path(term), vec![Ask::Device(show_path(term))], alone);
         }
+        let labels = self.labels.as_deref().unwrap_or_default();
+        let texts: Vec<_> = labels.iter().map(|label| format!("{:?}", label.to_string())).collect();
+        // The least that carries them: `*` is a value that only `*` covers.
+        let least = labels.iter().map(|label| (label.name.clone(), label.value().to_owned()));
+        entries.push(Entry {
+            key: "labels",
+            value: texts.join(", "),
+            most: vec![Ask::Labels(least.collect())],
+            alone: Self { labels: self.labels.clone(), ..Self::default() },
+        });
         for (key, limit, most) in [
             ("memory", self.memory, Ask::Memory(self.memory)),
             ("cpus", self.cpus, Ask::Cpus(self.cpus)),
@@ -118,7 +128,8 @@ impl Terms {
                 _ => written.push((entry.key, vec![entry.value])),
             }
         }
-        written.retain(|(_, values)| values.as_slice() != ["unlimited"]);
+        written
+            .retain(|(_, values)| values.as_slice() != ["unlimited"] && values.as_slice() != [""]);
         let limits = ["memory", "cpus", "pids"];
         let secrets = self.secrets.then(|| ("secrets", "true".to_owned()));
         let labels: Vec<_> =

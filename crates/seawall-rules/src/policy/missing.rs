@@ -26,7 +26,7 @@ impl Permissions {
     /// What a request lacks; nothing, where it is granted.
     pub fn missing(&self, request: &Request) -> Missing {
         let operation = request.route.operation;
-        let asks = || request.facts.asks.iter().map(|fact| &fact.ask);
+        let asks = || request.facts.all().map(|fact| &fact.ask);
         let unknown = [request.unknown.as_slice(), &request.facts.unknown].concat();
         let of = |role: &Arc<Role>| match role.standing() {
             Standing::Unrestricted => Missing::default(),
@@ -208,7 +208,7 @@ fn term(ask: &Ask) -> Result<Terms, String> {
         }
         Ask::User(name) => terms.users.push(plain(name)?),
         Ask::Volume(name) => terms.volumes.push(plain(name)?),
-        Ask::Cpus(_) | Ask::Memory(_) | Ask::Pids(_) => {}
+        Ask::Cpus(_) | Ask::Labels(_) | Ask::Memory(_) | Ask::Pids(_) => {}
     }
     match terms.cover(ask) {
         true => Ok(terms),

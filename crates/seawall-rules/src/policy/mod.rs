@@ -38,7 +38,7 @@ use std::sync::Arc;
 
 use condition::Asleep;
 
-use crate::facts::{Ask, Fact, Facts, ImageName};
+use crate::facts::{Ask, Fact, Facts, ImageName, MAKES};
 use crate::operation::{Operation, Request};
 use crate::reference::Scoping;
 use crate::reply::{self, Edit, Redact};
@@ -79,6 +79,8 @@ pub struct Permissions {
     asleep: Vec<(Arc<Role>, Asleep)>,
     /// Until when that is so, in seconds; `None` where no role has hours.
     until: Option<u64>,
+    /// Labels that some role asks for.
+    labels: Vec<String>,
     /// What it may use at once.
     quota: Quota,
     /// All there are, for the reason of a refusal.
@@ -115,8 +117,10 @@ impl Permissions {
         };
         let granted = Operation::ALL.iter().map(rule).collect();
         let quota = roles.iter().map(|role| Quota::of(role.terms())).reduce(Quota::or);
+        let labels = roles.iter().flat_map(|role| role.terms().labels.iter().flatten());
+        let labels = labels.map(|label| label.name.clone()).collect();
         let (quota, all) = (quota.unwrap_or_default(), all.clone());
-        Self { granted, roles, asleep: Vec::new(), until: None, quota, all }
+        Self { granted, roles, asleep: Vec::new(), until: None, labels, quota, all }
     }
 
     /// As [`Self::compile`], of the roles that are in force under these circumstances.
@@ -135,6 +139,20 @@ impl Permissions {
         let asleep = asleep.collect();
         let awake = held.iter().filter(|role| role.is_in_force(circumstances)).cloned();
         Self { asleep, until, ..Self::of(all, awake.collect()) }
+    }
+
+    /// What a record says of the labels that something carries: those that a role asks for, since
+    /// the others may be secret, and are many.
+    pub fn recorded_labels(&self, request: &Request) -> Option<Ask> {
+        let Ask::Labels(labels) = &request.facts.carries.as_ref()?.ask else { return None };
+        let asked = |(name, _): &(&String, &String)| self.labels.contains(name);
+        let some = labels.iter().filter(asked).map(|(n, v)| (n.clone(), v.clone()));
+        (!self.labels.is_empty()).then(|| Ask::Labels(some.collect()))
+    }
+
+    /// Whether some role asks for labels of what an operation makes.
+    pub fn asks_for_labels(&self, operation: Operation) -> bool {
+        !self.labels.is_empty() && MAKES.contains(&operation)
     }
 
     /// Until when it stays so, in seconds since the epoch; `None` where that is without end.

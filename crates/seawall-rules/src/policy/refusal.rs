@@ -1,5 +1,6 @@
 //! What is said to whoever may not.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::roles::listed;
@@ -52,6 +53,9 @@ pub(super) fn not_granted(permissions: &Permissions, request: &Request) -> Refus
 /// A role has the operation, but not what is asked for with it.
 pub(super) fn not_covered(roles: &[Arc<Role>], operation: Operation, fact: &Fact) -> Refusal {
     let Fact { field, ask } = fact;
+    if let Ask::Labels(labels) = ask {
+        return without_label(roles, operation, labels);
+    }
     let field = format!("`{}`", bounded(field.as_bytes(), 96));
     let why = match ask.term() {
         None => format!("and only {ADMIN} may"),
@@ -73,6 +77,22 @@ pub(super) fn not_covered(roles: &[Arc<Role>], operation: Operation, fact: &Fact
         _ => why,
     };
     Refusal::forbidden(ask.rule(), format!("may not {}: {field} {is} {why}", ask.phrase()))
+}
+
+/// What is made lacks a label that the roles ask for.
+fn without_label(
+    roles: &[Arc<Role>],
+    operation: Operation,
+    labels: &BTreeMap<String, String>,
+) -> Refusal {
+    let granting = roles.iter().filter(|role| role.grants(operation));
+    let lacking = granting.filter_map(|role| Some((role, role.terms().lacks(labels)?)));
+    let mut reason = format!("may not {} without a label", operation.route().phrase);
+    for (at, (role, label)) in lacking.enumerate() {
+        let and = if at == 0 { ":" } else { ", or" };
+        reason += &format!("{and} `{label}`, which role {} asks for", role.name());
+    }
+    Refusal::forbidden("role.labels", reason)
 }
 
 /// Only roles for one's own things have the operation, and nobody has looked whose these are.

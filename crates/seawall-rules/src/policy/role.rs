@@ -1,9 +1,10 @@
 //! One role, ready to judge by.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::condition::{Asleep, Circumstances, Conditions};
-use super::term::{BindTerm, PathTerm, Pattern, PortTerm, covers_device};
+use super::term::{BindTerm, LabelTerm, PathTerm, Pattern, PortTerm, covers_device};
 use crate::facts::{Ask, Fact, Facts};
 use crate::identity::Name;
 use crate::operation::{Class, Operation, Request};
@@ -82,6 +83,8 @@ pub struct Terms {
     pub(super) cpus: Option<u64>,
     pub(super) devices: Vec<PathTerm>,
     pub(super) images: Vec<Pattern>,
+    /// Labels that what is made must carry, each name once; `None` is none.
+    pub(super) labels: Option<Vec<LabelTerm>>,
     pub(super) memory: Option<u64>,
     pub(super) networks: Vec<Pattern>,
     pub(super) pids: Option<u64>,
@@ -219,7 +222,7 @@ impl Role {
         match self.standing {
             Standing::Unrestricted => None,
             Standing::BuiltIn | Standing::Preset | Standing::Configured => {
-                facts.asks.iter().enumerate().find(|(_, fact)| !self.terms.cover(&fact.ask))
+                facts.all().enumerate().find(|(_, fact)| !self.terms.cover(&fact.ask))
             }
         }
     }
@@ -238,6 +241,7 @@ impl Terms {
             Ask::Device(path) => covers_device(&self.devices, path),
             Ask::Escape(..) => false,
             Ask::Image(image) => self.images.iter().any(|term| term.covers_image(image)),
+            Ask::Labels(labels) => self.lacks(labels).is_none(),
             Ask::Memory(bytes) => within(self.memory, *bytes),
             // Nobody can say which name an id has.
             Ask::Network(name) if could_be_an_id(name) => false,
@@ -250,6 +254,11 @@ impl Terms {
             Ask::User(user) => self.users.iter().any(|term| term.covers(user)),
             Ask::Volume(name) => self.volumes.iter().any(|term| term.covers(name)),
         }
+    }
+
+    /// The first label that they ask for and these lack.
+    pub(super) fn lacks(&self, labels: &BTreeMap<String, String>) -> Option<&LabelTerm> {
+        self.labels.iter().flatten().find(|term| !term.is_among(labels))
     }
 
     /// Whether they cover what is only looked at. An id is some network's, so all must be covered.
@@ -269,6 +278,7 @@ impl Terms {
             cpus: _,
             devices,
             images,
+            labels: _,
             memory: _,
             networks,
             pids: _,

@@ -8,8 +8,10 @@ use toml::de::DeTable;
 
 use super::condition::{Circumstances, Conditions};
 use super::role::{Isolation, Role, Standing, Terms};
+use super::term::LabelTerm;
 use super::written::{Author, Draft, Problem, Writing};
 use crate::escape::quoted;
+use crate::facts::MAKES;
 use crate::operation::Operation;
 use crate::reply::Redact;
 
@@ -259,6 +261,7 @@ fn compile<'a>(
     let mut extends = Vec::new();
     let mut inherited_own = None;
     let mut inherited: Vec<Conditions> = Vec::new();
+    let mut labels: Vec<Option<Vec<LabelTerm>>> = Vec::new();
     for (parent, span) in &draft.extends {
         let complain = |message: String, hint: String, problems: &mut Vec<Problem>| {
             let text = draft.place.0;
@@ -297,6 +300,9 @@ fn compile<'a>(
             inherited_own = Some(parent.as_str());
         }
         inherited.push(found.conditions.clone());
+        if MAKES.iter().any(|&operation| found.grants(operation)) {
+            labels.push(found.terms.labels.clone());
+        }
         extends.push(found.name.clone());
         extends.extend_from_slice(&found.extends);
         terms.add(&found.terms);
@@ -331,6 +337,15 @@ fn compile<'a>(
             all.and_then(|all| all.into_iter().max())
         })
     };
+    if terms.labels.is_none()
+        && let Some((first, others)) = labels.split_first()
+    {
+        if others.iter().any(|other| other != first) {
+            let message = format!("what the role `{name}` extends has different `labels`");
+            problems.push(complaint(draft, message, ALIKE));
+        }
+        terms.labels.clone_from(first);
+    }
     let terms = Terms {
         memory: inherit(terms.memory, &ceilings, 0),
         cpus: inherit(terms.cpus, &ceilings, 1),
@@ -371,11 +386,7 @@ fn conditions(draft: &Draft, of: &[Conditions], problems: &mut Vec<Problem>) -> 
     let mut inherit = |key: &str, said: bool, alike: bool| {
         if !said && !alike {
             let message = format!("what the role `{}` extends has different `{key}`", draft.name);
-            problems.push(complaint(
-                draft,
-                message,
-                "write the key here too, or take one of them out",
-            ));
+            problems.push(complaint(draft, message, ALIKE));
         }
     };
     inherit("sources", conditions.sources.is_some(), of.iter().all(|c| c.sources == first.sources));
@@ -384,6 +395,9 @@ fn conditions(draft: &Draft, of: &[Conditions], problems: &mut Vec<Problem>) -> 
     conditions.hours = conditions.hours.or(first.hours);
     conditions
 }
+
+/// What to do about parents that differ.
+const ALIKE: &str = "write the key here too, or take one of them out";
 
 /// Its own word, or that of what it extends; what is for one's own things in a role must not
 /// become for everybody's in another.

@@ -1,5 +1,7 @@
 //! The terms of a role: what each says, as text, and what it covers.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 
 use crate::escape::quoted;
@@ -29,6 +31,13 @@ pub(super) struct BindTerm {
 pub(super) struct PortTerm {
     address: Option<IpAddr>,
     ports: Ports,
+}
+
+/// A label that what is made must carry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LabelTerm {
+    pub(super) name: String,
+    value: Pattern,
 }
 
 /// Why a term cannot be used, and what to write instead.
@@ -239,6 +248,38 @@ impl BindTerm {
 
     pub(super) fn show(&self) -> String {
         format!("{}:{}", show_path(&self.paths), self.access)
+    }
+}
+
+impl LabelTerm {
+    pub(super) fn parse(text: &str) -> Result<Self, Unusable> {
+        let usable = |(name, value): (&str, &str)| {
+            let plain = |text: &str| !text.contains(|c: char| c.is_control() || c.is_whitespace());
+            let name_is = plain(name) && !name.is_empty() && !name.contains('*');
+            (name_is && plain(value))
+                .then(|| Self { name: name.to_owned(), value: Pattern(value.to_owned()) })
+        };
+        text.split_once('=').and_then(usable).ok_or_else(|| Unusable {
+            message: format!("{} is no label", quoted(text.as_bytes())),
+            hint: "write `team=web`, or `env=*` for any value".to_owned(),
+        })
+    }
+
+    /// Whether these labels have it.
+    pub(super) fn is_among(&self, labels: &BTreeMap<String, String>) -> bool {
+        labels.get(&self.name).is_some_and(|value| self.value.covers(value))
+    }
+
+    /// The value as it is written.
+    pub(super) fn value(&self) -> &str {
+        self.value.as_str()
+    }
+}
+
+/// `team=web`.
+impl fmt::Display for LabelTerm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.name, self.value.as_str())
     }
 }
 

@@ -715,6 +715,7 @@ fn a_question_is_answered_by_the_term_that_covers_it() {
 mod comparing;
 mod condition;
 mod labels;
+mod shown_labels;
 mod warn;
 
 #[test]

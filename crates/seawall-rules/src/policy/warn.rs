@@ -53,8 +53,7 @@ impl Role {
             return vec![super::refusal::RULE_OF_OPERATIONS];
         }
         let mut rules: Vec<_> = facts
-            .asks
-            .iter()
+            .all()
             .filter(|fact| !listed.terms.cover(&fact.ask))
             .map(|fact| fact.ask.rule())
             .collect();
@@ -81,6 +80,7 @@ impl Terms {
         Self {
             cpus: None,
             images: all(),
+            labels: None,
             memory: None,
             networks: all(),
             pids: None,

@@ -9,7 +9,7 @@ use toml::de::{DeTable, DeValue};
 use super::condition::{Conditions, source};
 use super::hours::{self, Hours};
 use super::role::{Isolation, Standing, Terms};
-use super::term::{BindTerm, Pattern, PortTerm, Unusable, capability, device};
+use super::term::{BindTerm, LabelTerm, Pattern, PortTerm, Unusable, capability, device};
 use crate::escape::quoted;
 use crate::identity::Name;
 use crate::network::Networks;
@@ -136,6 +136,13 @@ pub const KEYS: &[RoleKey] = &[
         name: "pids",
         example: "500",
         meaning: "The most processes of one container; each must then say how many.",
+    },
+    RoleKey {
+        name: "labels",
+        example: r#"["team=web", "env=*"]"#,
+        meaning: "Labels that every container, volume, network and built image must carry which is made by \
+            this role: `*` is any text. What it extends must ask for the same where it makes \
+            something, or the key be written here too; `[]` asks for none.",
     },
     RoleKey {
         name: "secrets",
@@ -325,6 +332,16 @@ impl Writing<'_> {
             "users" => terms.users = self.terms(name, value, Pattern::parse),
             "capabilities" => terms.capabilities = self.terms(name, value, capability),
             "devices" => terms.devices = self.terms(name, value, device),
+            "labels" => {
+                let labels = self.terms(name, value, LabelTerm::parse);
+                let twice =
+                    |term: &LabelTerm| labels.iter().filter(|l| l.name == term.name).count();
+                if let Some(term) = labels.iter().find(|term| twice(term) > 1) {
+                    let message = format!("the label `{}` is asked for twice", term.name);
+                    self.complain(value.span(), message, None);
+                }
+                draft.terms.labels = Some(labels);
+            }
             "memory" => terms.memory = self.size(name, value),
             "cpus" => terms.cpus = self.cpus(name, value),
             "pids" => terms.pids = self.count(name, value),

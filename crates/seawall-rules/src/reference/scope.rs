@@ -85,8 +85,8 @@ pub fn scope(operation: Operation) -> Scope {
             Scope::Sees
         }
         SystemDataUsage => Scope::Usage,
-        DistributionInspect | Grpc | ImageSearch | Session | SystemInfo | SystemPing | SystemPingHead
-        | SystemVersion => Scope::Nothing,
+        DistributionInspect | Grpc | ImageSearch | Session | SystemInfo | SystemPing
+        | SystemPingHead | SystemVersion => Scope::Nothing,
         _ => Scope::Whole,
     }
 }

@@ -4,6 +4,7 @@
 use std::time::Instant;
 
 use seawall_rules::escape::bounded;
+use seawall_rules::facts::Ask;
 use seawall_rules::head::{self, RequestHead};
 use seawall_rules::operation::{Operation, Request};
 use seawall_rules::target;
@@ -55,6 +56,13 @@ impl Seen {
         self.unknown.clone_from(&request.unknown);
         if request.route.schema.is_none() {
             self.asks(request);
+        }
+    }
+
+    /// Adds the labels that a role asks for, of what it makes.
+    pub(super) fn labels(&mut self, labels: Option<&Ask>) {
+        if let (Some(asks), Some(labels)) = (&mut self.asks, labels) {
+            asks.push(labels.notation());
         }
     }
 

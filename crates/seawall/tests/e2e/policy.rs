@@ -357,3 +357,39 @@ fn streams_are_cut_when_the_hours_of_a_role_end() {
     let mut others = others;
     assert!(others.runs());
 }
+
+#[test]
+fn what_is_made_must_carry_the_labels_that_its_role_asks_for() {
+    let config = "[roles.web]\noperations = [\"ContainerCreate\", \"VolumeCreate\", \"NetworkCreate\", \
+        \"NetworkDelete\", \"VolumeDelete\"]\nimages = [\"busybox\"]\nvolumes = [\"*\"]\n\
+        networks = [\"*\"]\nlabels = [\"team=web\"]\n";
+    let gate = Gate::up_with(&Engine::shared().socket(), config);
+    let wes = gate.docker_as("wes", "web");
+    let (container, volume, network) = (fresh("web"), fresh("web"), fresh("web-"));
+    for make in
+        [&["create", "--name", &container][..], &["volume", "create"], &["network", "create"]]
+    {
+        let what: &[&str] = match make[0] {
+            "create" => &["busybox"],
+            "volume" => &[&volume],
+            _ => &[&network],
+        };
+        for label in [&[][..], &["--label", "team=db"]] {
+            let (_, said) = wes.run([make, label, what].concat()).fails();
+            assert!(
+                said.contains("without a label: `team=web`, which role web asks for"),
+                "{said}"
+            );
+            assert!(said.contains("[rule role.labels, "), "{said}");
+        }
+        wes.run([make, &["--label", "team=web", "--label", "token=hunter2"], what].concat()).ok();
+    }
+    let records = gate.records();
+    let created = records.iter().rfind(|record| record["operation"] == "ContainerCreate").unwrap();
+    let asks = created["asks"].as_array().unwrap();
+    assert!(asks.contains(&serde_json::json!("labels {\"team\":\"web\"}")), "{created}");
+    assert!(!records.iter().any(|record| record.to_string().contains("hunter2")));
+    wes.run(["volume", "rm", &volume]).ok();
+    wes.run(["network", "rm", &network]).ok();
+    Side::Engine.docker().run(["rm", &container]).ok();
+}

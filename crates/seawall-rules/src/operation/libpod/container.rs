@@ -272,7 +272,7 @@ pub(in crate::operation) const ROWS: &[Route] = &[
     .query(&[key("one-shot"), key("stream")]),
     post(ContainerStopLibpod, "/libpod/containers/{name}/stop", Class::Change, "stop a container")
         .streams()
-        .query(&[key("timeout"), key("all"), key("ignore"), key("t")]),
+        .query(&[key("all"), key("ignore"), key("t"), key("timeout")]),
     get(
         ContainerTopLibpod,
         "/libpod/containers/{name}/top",

@@ -14,6 +14,7 @@ fn role() -> impl Strategy<Value = String> {
     let others = (
         one(&["", "secrets = true"][..]),
         one(&["", "mode = \"warn\""][..]),
+        one(&["", "labels = [\"a=b\"]", "labels = [\"a=*\"]", "labels = [\"a=*\", \"c=d\"]"][..]),
         one(&["", "rate = 1", "rate = 2\nburst = 3", "streams = 2", "rate = 2\nstreams = 1"][..]),
         one(&["", "sources = [\"10.0.0.0/8\"]", "sources = [\"10.1.0.0/16\", \"::1\"]"][..]),
         one(&[
@@ -22,7 +23,7 @@ fn role() -> impl Strategy<Value = String> {
             "hours = [\"Mon 12:00-24:00\", \"Tue 00:00-01:00\"]",
         ][..]),
     )
-        .prop_map(|(a, b, c, d, e)| [a, b, c, d, e].join("\n"));
+        .prop_map(|(a, b, c, d, e, f)| [a, b, c, d, e, f].join("\n"));
     (
         some(&["ContainerCreate", "ImageInspect", "ImageTag", "NetworkInspect", "VolumeDelete"]),
         some(&["*", "a", "a:1", "a:*", "a/*", "a/*:1", "a@sha256:*", "ab*"]),
@@ -62,6 +63,10 @@ fn requests() -> Vec<(Operation, Vec<Ask>)> {
         "bind /c:rw",
         "bind /c",
         "bind /a/x:rw",
+        "labels a=b",
+        "labels a=c",
+        "labels a=c,c=d",
+        "labels {}",
         "network a",
         "network aab",
         "port 80",

@@ -1,73 +1,76 @@
+//! Labels that what is made must carry.
+
 use super::*;
-use crate::policy::beyond;
 
-const ROLES: &str = r#"
-    [proxy]
-    operations = ["ContainerList", "SystemEvents"]
-    shown_labels = ["traefik.*"]
-    [other]
-    operations = ["ContainerList"]
-    shown_labels = ["traefik.http.*", "app.token"]
-    [plain]
-    operations = ["ContainerList", "SystemEvents"]
-    [heir]
-    extends = "other"
-    operations = ["ContainerInspect"]
-"#;
-
-/// The labels that these roles see of a list of containers.
-fn seen(names: &[&str]) -> Vec<String> {
-    let permissions = Permissions::compile(&written(ROLES).unwrap(), names.iter().copied());
-    let request = request(Method::Get, "/v1.41/containers/json");
-    let Verdict::Allow(grant) = judge(&permissions, request) else { panic!("{names:?}") };
-    let reply = r#"[{"Command":"sh pw","Labels":{"traefik.http.auth.basicauth.users":"hash",
-        "traefik.token":"t","app.token":"t","my.password":"p","app":"web"}}]"#;
-    let mut out = Vec::new();
-    let mut editor = grant.editor().unwrap();
-    editor.push(reply.as_bytes(), &mut out).unwrap();
-    editor.end(&mut out).unwrap();
-    let shown: serde_json::Value = serde_json::from_slice(&out).unwrap();
-    assert_eq!(shown[0]["Command"], "sh ***", "nothing but labels");
-    let labels = shown[0]["Labels"].as_object().unwrap();
-    labels.iter().filter(|(_, value)| *value != "***").map(|(name, _)| name.clone()).collect()
-}
+const SITE: &str = "[x]\noperations = [\"ContainerCreate\", \"ImageBuild\", \"NetworkCreate\", \"VolumeCreate\"]\n\
+    images = [\"*\"]\nnetworks = [\"*\"]\nvolumes = [\"*\"]\nlabels = [\"team=web\", \"env=*\"]\n\
+    [heir]\nextends = \"x\"\n[free]\nextends = \"x\"\nlabels = []\n";
 
 #[test]
-fn labels_that_a_role_names_are_shown_whatever_their_names_tell() {
-    let basic = "traefik.http.auth.basicauth.users";
-    for (names, expected) in [
-        (&["plain"][..], &["app"][..]),
-        (&["proxy"], &["app", basic, "traefik.token"]),
-        (&["other"], &["app", "app.token", basic]),
-        (&["heir"], &["app", "app.token", basic]),
-        // Roles add up.
-        (&["plain", "proxy"], &["app", basic, "traefik.token"]),
-        (&["proxy", "other"], &["app", "app.token", basic, "traefik.token"]),
+fn what_is_made_must_carry_the_labels_of_its_role() {
+    let roles = written(SITE).unwrap();
+    let refused = |names: &[&str], body: &str| match create_as(&roles, names, body) {
+        Verdict::Allow(_) => None,
+        Verdict::Deny(denied) => Some(denied.1.to_string()),
+    };
+    for role in ["x", "heir"] {
+        assert_eq!(refused(&[role], r#"{"Labels":{"team":"web","env":"","b":"c"}}"#), None);
+        for (body, lacking) in [
+            ("{}", "team=web"),
+            (r#"{"Labels":null}"#, "team=web"),
+            (r#"{"Labels":{"team":"db","env":"x"}}"#, "team=web"),
+            (r#"{"Labels":{"team":"web"}}"#, "env=*"),
+        ] {
+            let said = format!(
+                "may not create a container without a label: `{lacking}`, which role {role} asks \
+                 for [rule role.labels]"
+            );
+            assert_eq!(refused(&[role], body), Some(said), "{body}");
+        }
+    }
+    assert_eq!(refused(&["free"], "{}"), None);
+    // Two roles add up to what either grants.
+    assert_eq!(refused(&["x", "free"], "{}"), None);
+    let permissions = Permissions::compile(&roles, ["x"]);
+    for (target, allowed) in [
+        ("/build?labels=%7B%22team%22%3A%22web%22%2C%22env%22%3A%22a%22%7D", true),
+        ("/build?labels=%7B%22team%22%3A%22web%22%7D", false),
+        ("/build", false),
+        ("/volumes/create", false),
     ] {
-        let mut seen = seen(names);
-        seen.sort();
-        assert_eq!(seen, expected, "{names:?}");
+        let verdict = judge(&permissions, request(Method::Post, target));
+        assert_eq!(matches!(verdict, Verdict::Allow(_)), allowed, "{target}");
     }
 }
 
 #[test]
-fn a_role_that_shows_more_labels_is_beyond_one_that_does_not() {
-    let roles = written(ROLES).unwrap();
-    let of = |name: &str| vec![roles.named(name).unwrap().clone()];
-    let terms = |these: &str, others: &str| beyond(&of(these), &of(others)).terms;
-    assert_eq!(terms("proxy", "plain"), [r#"shown_labels = ["traefik.*"]"#]);
-    assert_eq!(terms("plain", "proxy"), [""; 0]);
-    assert_eq!(terms("other", "proxy"), [r#"shown_labels = ["app.token"]"#]);
-    assert_eq!(terms("proxy", "read-only"), [""; 0]);
+fn of_labels_only_those_are_recorded_that_a_role_asks_for() {
+    let roles = written(SITE).unwrap();
+    let target = "/build?labels=%7B%22team%22%3A%22web%22%2C%22password%22%3A%22a%22%7D";
+    let request = request(Method::Post, target);
+    let recorded = |role: &str| {
+        let permissions = Permissions::compile(&roles, [role]);
+        permissions.recorded_labels(&request).map(|labels| labels.notation())
+    };
+    assert_eq!(recorded("x").as_deref(), Some(r#"labels {"team":"web"}"#));
+    assert_eq!(recorded("free"), None);
 }
 
 #[test]
-fn who_loses_a_label_is_shown_less() {
-    let roles = written(ROLES).unwrap();
-    let of = |name| Permissions::compile(&roles, [name]);
-    let less = |now, before| of(now).hides_more_than(&of(before), Operation::SystemEvents);
-    assert!(less("plain", "proxy"));
-    assert!(less("proxy", "read-only"));
-    assert!(!less("proxy", "plain"));
-    assert!(!less("proxy", "proxy"));
+fn labels_are_written_once_and_compared() {
+    for (text, complaint) in [
+        ("[y]\nlabels = [\"team\"]\n", "`team` is no label"),
+        ("[y]\nlabels = [\"te*=a\"]\n", "`te*=a` is no label"),
+        ("[y]\nlabels = [\"a=b\", \"a=c\"]\n", "the label `a` is asked for twice"),
+        ("[y]\nextends = [\"x\", \"free\"]\n", "what the role `y` extends has different `labels`"),
+    ] {
+        let problems = written(&format!("{SITE}{text}")).unwrap_err();
+        assert!(problems[0].message.starts_with(complaint), "{text}: {problems:?}");
+    }
+    let roles = written(SITE).unwrap();
+    let [x, free] = ["x", "free"].map(|name| [roles.named(name).unwrap().clone()]);
+    assert_eq!(beyond(&free, &x).terms, ["labels = []"]);
+    assert!(beyond(&x, &free).is_empty());
+    assert!(x[0].written().contains(&("labels", r#"["team=web", "env=*"]"#.to_owned())));
+    assert!(!free[0].written().iter().any(|(key, _)| *key == "labels"));
 }

@@ -54,6 +54,14 @@ impl Recorded {
         // Without its asks: what is refused for the operation alone is refused all the same.
         let alone = permissions.replay(self.operation, Vec::new(), unknown);
         let said = match &self.asks {
+            // Of labels only those are recorded that a role asked for then.
+            Some(asks)
+                if alone.is_ok()
+                    && permissions.asks_for_labels(self.operation)
+                    && !asks.iter().any(|ask| matches!(ask, Ask::Labels(_))) =>
+            {
+                return None;
+            }
             Some(asks) => permissions.replay(self.operation, asks.clone(), unknown),
             None if alone.is_err() => alone,
             None => return None,
