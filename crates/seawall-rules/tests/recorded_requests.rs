@@ -99,7 +99,8 @@ fn every_recorded_request_passes_for_admin_and_is_forwarded_as_itself() {
     }
 }
 
-/// A record missing is a promise untested: here is what no recorded client sent.
+/// A record missing is a promise untested: here is what no recorded client sent. Podman's own API
+/// no client of Docker's speaks.
 #[test]
 fn nearly_every_operation_was_recorded() {
     let seen: BTreeSet<_> = recorded().into_iter().map(|record| record.operation).collect();
@@ -107,7 +108,7 @@ fn nearly_every_operation_was_recorded() {
         .iter()
         .filter(|operation| operation.route().class != Class::Closed)
         .map(|operation| operation.as_str())
-        .filter(|id| !seen.contains(*id))
+        .filter(|id| !seen.contains(*id) && !id.ends_with("Libpod"))
         .collect();
     assert_eq!(
         missing,
@@ -137,7 +138,7 @@ fn each_program_has_the_role_that_it_needs() {
             .filter(|&&operation| permissions.rule(operation).is_some())
             .map(|operation| operation.as_str())
             .collect();
-        let everyone = ["SystemPing", "SystemPingHead"];
+        let everyone = ["SystemPing", "SystemPingHead", "SystemPingLibpod", "SystemPingHeadLibpod"];
         let asked: BTreeSet<_> = recorded()
             .into_iter()
             .filter(|record| record.what.starts_with(&format!("{client}: ")))

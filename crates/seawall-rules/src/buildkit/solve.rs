@@ -160,6 +160,24 @@ impl Solve {
         out
     }
 
+    /// Gives what is built the labels that the request for it has got meanwhile; where something
+    /// else than this message says how it is built, it has none to give.
+    ///
+    /// # Errors
+    /// A [`Refusal`] where the request's cannot be read.
+    pub fn label_as(&mut self, request: &Request) -> Result<(), Refusal> {
+        if self.frontend.is_empty() {
+            return Ok(());
+        }
+        let labels = json::parse_with(request.query("labels").as_bytes(), Names::Exact)?;
+        self.attributes.retain(|(name, _)| !name.starts_with("label:"));
+        for (name, value) in labels.value().as_object().into_iter().flatten() {
+            let value = value.as_str().unwrap_or_default().to_owned();
+            self.attributes.push((format!("label:{name}"), value));
+        }
+        Ok(())
+    }
+
     /// The request that the docker command line would make for it. `session` is that of the build.
     ///
     /// # Errors

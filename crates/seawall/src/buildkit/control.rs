@@ -1,6 +1,7 @@
 //! The connection that `/grpc` becomes: the client calls, and the engine answers. What is to be
 //! built is judged and recorded as the `ImageBuild` that it comes down to.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -17,7 +18,7 @@ use super::refusing::Refusing;
 use crate::audit::{Decision, Ending, Outcome, RequestId, Subject};
 use crate::authenticate::Ended;
 use crate::gate::Gate;
-use crate::own::Asking;
+use crate::own::{Asking, Errand, Kin};
 use crate::session;
 use crate::sessions::Session;
 
@@ -47,7 +48,7 @@ struct Refused {
 #[derive(Default)]
 struct Going<'a> {
     asks: Option<Vec<u8>>,
-    _recorded: Option<Recorded<'a>>,
+    recorded: Option<Recorded<'a>>,
     _built: Option<Built<'a>>,
 }
 
@@ -75,6 +76,9 @@ impl<'a> Control<'a> {
             Ok(mut going) => {
                 let asks = going.asks.take();
                 call.carry(engine, asks, None, |refusal| self.refusing.say(refusal)).await;
+                if let Some(recorded) = going.recorded {
+                    recorded.done().await;
+                }
             }
             Err(refused) => call.refuse(refused.status, &refused.message),
         }
@@ -100,24 +104,27 @@ impl<'a> Control<'a> {
             }
         };
         let message = Message::read(kind, &body).map_err(refused)?;
-        let asks = message.as_ref().map(Message::framed);
         match message {
-            Some(Message::Solve(solve)) => {
-                let recorded = self.build(&solve, &solve.session).await;
+            Some(Message::Solve(mut solve)) => {
+                let session = solve.session.clone();
+                let recorded = self.build(&mut solve, &session).await;
                 let recorded = recorded.inspect_err(|refused| {
                     self.refused.send_replace((solve.name.clone(), refused.clone()));
                 })?;
                 let begun = self.gate.builds.begin(&solve.name, &solve.session, &self.subject);
                 let built = begun.map_err(refused)?;
-                Ok(Going { asks, _recorded: Some(recorded), _built: Some(built) })
+                let asks = Some(Message::Solve(solve).framed());
+                Ok(Going { asks, recorded: Some(recorded), _built: Some(built) })
             }
-            Some(Message::SolveOfBuild(solve)) => {
+            Some(Message::SolveOfBuild(mut solve)) => {
                 let session = build.unwrap_or_default();
-                let recorded = self.build(&solve, &session).await?;
-                Ok(Going { asks, _recorded: Some(recorded), _built: None })
+                let recorded = self.build(&mut solve, &session).await?;
+                let asks = Some(Message::SolveOfBuild(solve).framed());
+                Ok(Going { asks, recorded: Some(recorded), _built: None })
             }
             Some(Message::Status(name)) => {
                 self.under_way(&name).await?;
+                let asks = Some(Message::Status(name).framed());
                 Ok(Going { asks, ..Going::default() })
             }
             None => Ok(Going::default()),
@@ -137,8 +144,9 @@ impl<'a> Control<'a> {
         }
     }
 
-    /// Judges and records a build as the request that it comes down to.
-    async fn build(&self, solve: &Solve, session: &str) -> Result<Recorded<'a>, Refused> {
+    /// Judges and records a build as the request that it comes down to, and gives it the labels
+    /// that this one has got.
+    async fn build(&self, solve: &mut Solve, session: &str) -> Result<Recorded<'a>, Refused> {
         let number = self.number.fetch_add(1, Ordering::Relaxed) + 1;
         let id = RequestId { session: self.id, number };
         let snapshot = self.gate.snapshot.load_full();
@@ -181,7 +189,8 @@ impl<'a> Control<'a> {
             asks: Some(&asks),
             generation: snapshot.generation,
         });
-        let mut outcome = Recorded { gate: self.gate, id, status: 403, began: Instant::now() };
+        let began = Instant::now();
+        let mut outcome = Recorded { gate: self.gate, id, status: 403, began, errand: None };
         if let Err(error) = recorded {
             tracing::error!(%error, request = %id, "build not forwarded");
             return Err(Refused { status: 503, message: session::UNRECORDED.to_owned() });
@@ -198,8 +207,11 @@ impl<'a> Control<'a> {
             }
             Err(_) => metrics.denied(Some(Operation::ImageBuild)),
         }
-        let (_grant, mut errand) = judged.map_err(told)?;
-        errand.run(&self.gate.owners, &mut asking, &snapshot.engine).await.map_err(told)?;
+        let (grant, mut errand) = judged.map_err(told)?;
+        let to = (&mut asking, &*snapshot.engine);
+        errand.run(&self.gate.owners, &authority.kin, to).await.map_err(told)?;
+        solve.label_as(grant.request()).map_err(told)?;
+        outcome.errand = Some((errand, authority.kin.clone()));
         outcome.status = 200;
         Ok(outcome)
     }
@@ -212,6 +224,19 @@ struct Recorded<'a> {
     id: RequestId,
     status: u16,
     began: Instant,
+    /// What is left to do of it, and for whom.
+    errand: Option<(Errand, Arc<Kin>)>,
+}
+
+impl Recorded<'_> {
+    /// The build has ended. Whether it went well its answer tells the client alone, so the engine is
+    /// asked for what came of it.
+    async fn done(mut self) {
+        let Some((errand, kin)) = self.errand.take() else { return };
+        let snapshot = self.gate.snapshot.load_full();
+        let to = (&mut Asking::default(), &*snapshot.engine);
+        errand.done(&self.gate.owners, &kin, to, self.status).await;
+    }
 }
 
 impl Drop for Recorded<'_> {
