@@ -139,13 +139,15 @@ mod tests {
     #[test]
     fn the_overview_says_what_each_role_is_for() {
         insta::assert_snapshot!(overview(&Roles::built_in()), @"
-        ROLE       OPERATIONS  MAY
-        viewer     18          lists, inspects, histories, events, version, information and disk usage; secrets hidden
-        read-only  23          what viewer may, and logs, statistics and processes; sees secrets, but takes no file out of a container
-        operator   27          what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait; secrets hidden
-        developer  60          containers, volumes and networks of its own, with nothing of the host: the full life of them, exec, attach and cp included; images of its own to build, commit, tag (`tags`) and remove
-        deployer   36          developer for machines: pulls images, and creates and replaces containers of its own; it reaches into none
-        admin      249         everything, recorded; unknown fields and query keys pass
+        ROLE        OPERATIONS  MAY
+        viewer      18          lists, inspects, histories, events, version, information and disk usage; secrets hidden
+        read-only   23          what viewer may, and logs, statistics and processes; sees secrets, but takes no file out of a container
+        operator    27          what viewer may, and logs, statistics, start, stop, restart, pause, kill, wait; secrets hidden
+        developer   60          containers, volumes and networks of its own, with nothing of the host: the full life of them, exec, attach and cp included; images of its own to build, commit, tag (`tags`) and remove
+        deployer    36          developer for machines: pulls images, and creates and replaces containers of its own; it reaches into none
+        traefik     8           for Traefik's docker provider: containers with the labels that configure it, and events; environment hidden
+        prometheus  6           for Prometheus' discovery of containers (docker_sd_configs): containers and networks, their secrets hidden
+        admin       249         everything, recorded; unknown fields and query keys pass
         ");
     }
 
@@ -191,7 +193,19 @@ mod tests {
             serde_json::from_str(&json(&roles, &every)).unwrap()
         };
         let roles: Vec<_> = all.as_array().unwrap().iter().map(|entry| &entry["role"]).collect();
-        assert_eq!(roles, ["viewer", "read-only", "operator", "developer", "deployer", "admin"]);
+        assert_eq!(
+            roles,
+            [
+                "viewer",
+                "read-only",
+                "operator",
+                "developer",
+                "deployer",
+                "traefik",
+                "prometheus",
+                "admin"
+            ]
+        );
         let ping = &all[0]["operations"]
             .as_array()
             .unwrap()
@@ -207,7 +221,7 @@ mod tests {
         let error = named(&Roles::built_in(), "viewr").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "error: there is no role `viewr`\nhint: the roles are viewer, read-only, operator, developer, deployer and admin"
+            "error: there is no role `viewr`\nhint: the roles are viewer, read-only, operator, developer, deployer, traefik, prometheus and admin"
         );
         assert_eq!(error.exit_code(), 2);
     }

@@ -125,7 +125,7 @@ fn an_empty_file_is_every_default() {
                 socket: "/var/lib/seawall/admin.sock",
                 metrics: None,
             },
-            roles: Roles(viewer, read-only, operator, developer, deployer and admin),
+            roles: Roles(viewer, read-only, operator, developer, deployer, traefik, prometheus and admin),
             source: Source {
                 context: Context {
                     config_file: "/etc/seawall/seawall.toml",
@@ -387,7 +387,7 @@ fn every_key_is_read() {
                     127.0.0.1:9323,
                 ),
             },
-            roles: Roles(viewer, read-only, operator, developer, deployer and admin),
+            roles: Roles(viewer, read-only, operator, developer, deployer, traefik, prometheus and admin),
             source: Source {
                 context: Context {
                     config_file: "/etc/seawall/seawall.toml",
@@ -691,7 +691,7 @@ fn outside_certificates_come_whole_and_admin_by_default_says_unsafe() {
           |
         5 | default_role = "root"
           |                ^^^^^^
-        hint: the roles are viewer, read-only, operator, developer, deployer and admin
+        hint: the roles are viewer, read-only, operator, developer, deployer, traefik, prometheus and admin
         "#);
 }
 
@@ -830,7 +830,7 @@ fn roles_stand_in_the_file_and_in_roles_d_beside_it() {
     write("roles.d/README", "not a role");
     assert_eq!(
         load().unwrap().roles.to_string(),
-        "viewer, read-only, operator, developer, deployer, shop, ci and admin"
+        "viewer, read-only, operator, developer, deployer, traefik, prometheus, shop, ci and admin"
     );
     // Whatever is wrong, it is told with its file, and nothing of the roles holds.
     for (text, told) in [

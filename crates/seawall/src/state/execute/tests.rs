@@ -189,7 +189,7 @@ fn what_is_wrong_is_said_with_what_to_do() {
     error: there is no role `viwer`
     hint: did you mean `viewer`?
     error: there is no role `king`
-    hint: the roles are viewer, read-only, operator, developer, deployer and admin
+    hint: the roles are viewer, read-only, operator, developer, deployer, traefik, prometheus and admin
     error: there is no identity `alise`
     hint: did you mean `alice`?
     error: there is no identity `7f\u{1b}[31m`
