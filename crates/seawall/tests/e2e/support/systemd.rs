@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::engine::Engine;
 use super::process::{Done, Running};
@@ -19,6 +20,8 @@ pub(crate) struct Machine {
     dir: PathBuf,
     keeper: Child,
     orders: Mutex<(Option<ChildStdin>, BufReader<ChildStdout>)>,
+    /// Its systemd.
+    first_process: AtomicU32,
 }
 
 impl Machine {
@@ -44,7 +47,8 @@ impl Machine {
             .unwrap();
         let give = keeper.stdin.take();
         let answer = BufReader::new(keeper.stdout.take().unwrap());
-        let machine = Self { dir, keeper, orders: Mutex::new((give, answer)) };
+        let orders = Mutex::new((give, answer));
+        let machine = Self { dir, keeper, orders, first_process: AtomicU32::new(0) };
         machine.start();
         machine
     }
@@ -52,22 +56,28 @@ impl Machine {
     /// Cuts its power and boots it again: what is on its disk stays, what is in `/run` does not.
     pub(crate) fn reboot(&self) {
         self.order("kill");
+        let killed = self.first_process.load(Ordering::Relaxed);
+        until(LONG, || "the machine is still on".to_owned(), || !is_systemd(killed));
         self.start();
     }
 
     fn start(&self) {
         self.order("start");
+        // The kernel may leave one out while others come and go.
+        until(
+            LONG,
+            || format!("systemd does not start; {}", self.log()),
+            || {
+                let found = systemd_below(self.keeper.id());
+                self.first_process.store(found.unwrap_or_default(), Ordering::Relaxed);
+                found.is_some()
+            },
+        );
         let state = std::cell::RefCell::new(String::new());
         until(
             LONG,
+            || format!("systemd does not get it up ({}); {}", state.borrow(), self.log()),
             || {
-                let log = fs::read_to_string(self.dir.join("log")).unwrap_or_default();
-                format!("systemd does not get the machine up ({}); {log}", state.borrow())
-            },
-            || {
-                if self.first_process().is_none() {
-                    return false;
-                }
                 // `degraded`: some unit of this host's cannot run in namespaces.
                 let done = self.run(["systemctl", "is-system-running"]);
                 let up = matches!(done.stdout.trim(), "running" | "degraded");
@@ -86,14 +96,13 @@ impl Machine {
         assert_eq!(line, "done\n", "the machine's shell ended");
     }
 
-    // Its systemd, among the descendants of the keeper.
-    fn first_process(&self) -> Option<u32> {
-        systemd_below(self.keeper.id())
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
     }
 
     /// A command to be run on it, by root with an empty environment.
     pub(crate) fn command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
-        let pid = self.first_process().expect("the machine is up").to_string();
+        let pid = self.first_process.load(Ordering::Relaxed).to_string();
         let mut command = Command::new("nsenter");
         command.args(["--all", "--target", &pid, "--root", "--wd", "--"]);
         command.args(["env", "-i", "HOME=/root", "LANG=C.UTF-8"]);
@@ -129,12 +138,16 @@ impl Drop for Machine {
     }
 }
 
-// By the command line that it has only once it runs, and no more when it was killed.
 fn systemd_below(pid: u32) -> Option<u32> {
-    let command = fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-    if command.starts_with("/lib/systemd/systemd\0") {
+    if is_systemd(pid) {
         return Some(pid);
     }
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
     children.split_whitespace().find_map(|child| systemd_below(child.parse().ok()?))
+}
+
+// By the command line that it has only once it runs, and no more when it was killed.
+fn is_systemd(pid: u32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/cmdline"))
+        .is_ok_and(|command| command.starts_with("/lib/systemd/systemd\0"))
 }
