@@ -16,6 +16,7 @@ use crate::support::client::{Docker, Side, fresh};
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
 use crate::support::on_every_side;
+use crate::support::plugins;
 use crate::support::process::Running;
 use crate::support::relay;
 
@@ -83,6 +84,40 @@ fn brings_a_project_up_and_down(docker: &Docker) {
     assert!(ps.contains("web") && ps.contains("Up"), "{ps}");
     assert_eq!(compose(&["exec", "-T", "web", "cat", "/tmp/index.html"]).wait().ok(), "hello");
     compose(&["down", "-v", "-t", "0"]).wait().ok();
+    assert_eq!(compose(&["ps", "-q"]).wait().ok(), "");
+}
+
+/// Compose of today builds by buildx.
+#[test]
+fn compose_5_builds_and_brings_a_project_up_and_down_for_a_developer() {
+    let role = "[roles.builder]\nextends = \"developer\"\ntags = [\"compose-*\"]\n";
+    let gate = Gate::up_with(&Engine::shared().socket(), role);
+    let docker = gate.docker_as("dora", "builder");
+    plugins::install_buildx(&docker);
+    plugins::install_compose(&docker);
+    let dir = tempfile::tempdir().unwrap();
+    let project = fresh("compose");
+    let built = "    build: .\n    image: NAME-check\n    depends_on";
+    let text = PROJECT.replace("version: '3'\n", "").replace("    depends_on", built);
+    let text = text.replacen("    image: busybox\n    build", "    build", 1);
+    std::fs::write(dir.path().join("compose.yaml"), text.replace("NAME", &project)).unwrap();
+    std::fs::write(dir.path().join("Dockerfile"), "FROM busybox\nENV BUILT=here\n").unwrap();
+    let compose = |args: &[&str]| {
+        let mut command = docker.command(["compose", "-p", &project]);
+        command.current_dir(dir.path()).args(args).env("DOCKER_BUILDKIT", "1");
+        Running::start(command)
+    };
+    compose(&["up", "-d", "--build"]).wait().ok();
+    let logs = compose(&["logs", "-f", "check"]);
+    logs.stdout.wait_for("hello");
+    let ps = compose(&["ps"]).wait().ok();
+    assert!(ps.contains("web") && ps.contains("Up"), "{ps}");
+    assert_eq!(compose(&["exec", "-T", "web", "cat", "/tmp/index.html"]).wait().ok(), "hello");
+    let run = compose(&["run", "--rm", "--no-deps", "-T", "check", "sh", "-c", "echo $BUILT"]);
+    assert_eq!(run.wait().ok(), "here");
+    compose(&["restart", "-t", "0", "web"]).wait().ok();
+    compose(&["down", "-v", "-t", "0"]).wait().ok();
+    docker.run(["rmi", &format!("{project}-check")]).ok();
     assert_eq!(compose(&["ps", "-q"]).wait().ok(), "");
 }
 

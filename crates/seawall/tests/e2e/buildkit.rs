@@ -5,10 +5,10 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::support::buildx;
 use crate::support::client::{Docker, Side, command_lines, fresh};
 use crate::support::engine::Engine;
 use crate::support::gate::Gate;
+use crate::support::plugins;
 use crate::support::process::{Done, Running};
 use crate::support::raw::request;
 
@@ -204,7 +204,7 @@ fn buildx(docker: &Docker, dir: &Path, args: &[&str]) -> Done {
 fn with_buildx(gate: &Gate, name: &str, role: &str) -> Vec<Docker> {
     let env = gate.env(&gate.credentials(name, role));
     let all = command_lines().iter().map(|program| Docker::new(program, env.clone()));
-    all.inspect(buildx::install).collect()
+    all.inspect(plugins::install_buildx).collect()
 }
 
 #[test]

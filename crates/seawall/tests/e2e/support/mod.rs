@@ -1,11 +1,11 @@
 //! What the tests stand on: private engines, gates, and the real clients.
 
-pub(crate) mod buildx;
 pub(crate) mod client;
 pub(crate) mod engine;
 pub(crate) mod gate;
 pub(crate) mod netns;
 pub(crate) mod open_engine;
+pub(crate) mod plugins;
 pub(crate) mod process;
 pub(crate) mod raw;
 pub(crate) mod relay;
