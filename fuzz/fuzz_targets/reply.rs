@@ -23,7 +23,7 @@ fuzz_target!(|data: &[u8]| {
     let edit = Edit {
         redact: (choice & 8 == 0).then(Arc::default),
         keep: (choice & 24 != 0).then(|| -> seawall_rules::reply::Keep {
-            Arc::new(|_, id| id.len() % 2 == 0)
+            Arc::new(|object| object.id.len() % 2 == 0)
         }),
     };
     let Some(whole) = edited(operation, &edit, reply, reply.len().max(1)) else { return };
