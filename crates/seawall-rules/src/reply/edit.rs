@@ -25,6 +25,7 @@ pub(super) fn raw(bytes: &[u8]) -> Result<&RawValue, Broken> {
 pub(super) fn text(json: &[u8]) -> Result<Cow<'_, str>, Broken> {
     if !json.contains(&b'\\') {
         let inner = json.strip_prefix(b"\"").and_then(|json| json.strip_suffix(b"\""));
+        let inner = inner.filter(|inner| !inner.iter().any(|byte| *byte < b' '));
         let inner = inner.and_then(|inner| std::str::from_utf8(inner).ok());
         return inner.map(Cow::Borrowed).ok_or(Broken::Malformed);
     }

@@ -260,6 +260,7 @@ fn what_is_not_the_json_it_has_to_be_is_cut() {
     }
     let one = |reply| check(ContainerInspect, &edit, reply);
     assert_eq!(one("{}{}"), Err(Broken::Malformed));
+    assert_eq!(one("{\"Na\0me\":1}"), Err(Broken::Malformed));
     assert_eq!(one("12").as_deref(), Ok("12"));
 }
 
