@@ -245,16 +245,8 @@ impl Permissions {
                 None => {
                     let would_deny = role.would_deny(operation, facts);
                     let sees = would_deny.is_empty() && role.sees_all_of(operation, facts);
-                    // All roles that grant it add up in what they show.
-                    let granting = self.roles.iter().filter(|other| {
-                        other.isolation() == isolation
-                            && other.lists(operation)
-                            && other.refuses(facts).is_none()
-                            && other.would_deny(operation, facts).is_empty()
-                    });
-                    let redact = (hides && !sees).then(|| self.all.redact(granting));
-                    let whole = would_deny.is_empty() && redact.is_none();
-                    let granted = Granted { rule, isolation, redact, would_deny };
+                    let whole = would_deny.is_empty() && (sees || !hides);
+                    let granted = Granted { rule, isolation, redact: None, would_deny };
                     if whole {
                         return Ok(granted);
                     }
@@ -271,7 +263,17 @@ impl Permissions {
                 Some(_) => {}
             }
         }
-        lesser.ok_or_else(|| furthest.map(|(_, fact)| fact))
+        let mut granted = lesser.ok_or_else(|| furthest.map(|(_, fact)| fact))?;
+        // All roles that grant it add up in what they show.
+        granted.redact = hides.then(|| {
+            self.all.redact(self.roles.iter().filter(|role| {
+                role.isolation() == isolation
+                    && role.lists(operation)
+                    && role.refuses(facts).is_none()
+                    && role.would_deny(operation, facts).is_empty()
+            }))
+        });
+        Ok(granted)
     }
 
     /// What it says to a request that was recorded, as if what it named were its sender's own: the
