@@ -1,7 +1,28 @@
 //! Kubernetes YAML, systemd units and quadlets.
 
 use super::super::Operation::*;
-use super::super::route::{BodyKind, Class, Route, delete, get, key, post, repeated};
+use super::super::route::{BodyKind, Class, QueryKey, Route, delete, get, key, post, repeated};
+
+/// What says how Kubernetes YAML is run, at the path of today and at that of before.
+const PLAY: &[QueryKey] = &[
+    key("annotations"),
+    key("build"),
+    key("logDriver"),
+    repeated("logOptions"),
+    repeated("network"),
+    key("noHosts"),
+    key("noTrunc"),
+    key("publishAllPorts"),
+    repeated("publishPorts"),
+    key("replace"),
+    key("serviceContainer"),
+    key("start"),
+    repeated("staticIPs"),
+    repeated("staticMACs"),
+    key("tlsVerify"),
+    key("userns"),
+    key("wait"),
+];
 
 pub(in crate::operation) const ROWS: &[Route] = &[
     get(
@@ -76,25 +97,7 @@ pub(in crate::operation) const ROWS: &[Route] = &[
     post(KubePlayLibpod, "/libpod/kube/play", Class::Host, "run what Kubernetes YAML says")
         .body(BodyKind::Stream)
         .streams()
-        .query(&[
-            key("annotations"),
-            key("build"),
-            key("logDriver"),
-            repeated("logOptions"),
-            repeated("network"),
-            key("noHosts"),
-            key("noTrunc"),
-            key("publishAllPorts"),
-            repeated("publishPorts"),
-            key("replace"),
-            key("serviceContainer"),
-            key("start"),
-            repeated("staticIPs"),
-            repeated("staticMACs"),
-            key("tlsVerify"),
-            key("userns"),
-            key("wait"),
-        ]),
+        .query(PLAY),
     delete(
         PlayKubeDownLibpod,
         "/libpod/play/kube",
@@ -106,25 +109,7 @@ pub(in crate::operation) const ROWS: &[Route] = &[
     post(PlayKubeLibpod, "/libpod/play/kube", Class::Host, "run what Kubernetes YAML says")
         .body(BodyKind::Stream)
         .streams()
-        .query(&[
-            key("annotations"),
-            key("build"),
-            key("logDriver"),
-            repeated("logOptions"),
-            repeated("network"),
-            key("noHosts"),
-            key("noTrunc"),
-            key("publishAllPorts"),
-            repeated("publishPorts"),
-            key("replace"),
-            key("serviceContainer"),
-            key("start"),
-            repeated("staticIPs"),
-            repeated("staticMACs"),
-            key("tlsVerify"),
-            key("userns"),
-            key("wait"),
-        ]),
+        .query(PLAY),
     delete(QuadletDeleteAllLibpod, "/libpod/quadlets", Class::Host, "remove quadlets").query(&[
         key("all"),
         key("force"),
